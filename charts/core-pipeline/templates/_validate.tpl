@@ -1,0 +1,122 @@
+{{/* Rules that cross fields, which values.schema.json cannot express. All problems are reported in one message. */}}
+{{- define "core-pipeline.validate" -}}
+{{- $problems := list }}
+{{- $strict := .Values.validation.strict }}
+{{- $secret := .Values.secret }}
+{{- $external := $secret.externalSecret }}
+
+{{- $modes := list }}
+{{- if $secret.create }}{{ $modes = append $modes "secret.create" }}{{ end }}
+{{- if $secret.existingSecret }}{{ $modes = append $modes "secret.existingSecret" }}{{ end }}
+{{- if $external.enabled }}{{ $modes = append $modes "secret.externalSecret.enabled" }}{{ end }}
+{{- if gt (len $modes) 1 }}
+{{- $problems = append $problems (printf "%s: are set together; choose one" (join ", " $modes)) }}
+{{- end }}
+{{- if and $strict (not $modes) }}
+{{- $problems = append $problems "secret: no source of credentials; set secret.create, secret.existingSecret or secret.externalSecret.enabled" }}
+{{- end }}
+{{- if and $external.enabled (or (not $external.secretStoreRef.name) (not $external.remoteKey)) }}
+{{- $problems = append $problems "secret.externalSecret: needs secretStoreRef.name and remoteKey" }}
+{{- end }}
+{{- if and $strict $secret.create }}
+{{- range list "POSTGRES_USER" "POSTGRES_PASSWORD" }}
+{{- if not (get $secret.stringData .) }}
+{{- $problems = append $problems (printf "secret.stringData.%s: is empty" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- $secretKeys := list }}
+{{- if $secret.create }}{{ $secretKeys = keys $secret.stringData }}{{ end }}
+{{- if $external.enabled }}{{ $secretKeys = $external.keys }}{{ end }}
+{{- range $path, $map := dict "env" .Values.env "featureFlags" .Values.featureFlags }}
+{{- range $key, $_ := $map }}
+{{- if has $key $secretKeys }}
+{{- $problems = append $problems (printf "%s.%s: is a key of the Secret too; remove one" $path $key) }}
+{{- else if regexMatch "(?i)(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|(PRIVATE|API|ACCESS)_?KEY)" $key }}
+{{- $problems = append $problems (printf "%s.%s: looks like a credential and would be public in a ConfigMap; move it to secret" $path $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- $derived := include "core-pipeline.configData" . | fromYaml }}
+{{- range $key, $source := dict "PORT" "containerPort" "METRICS_ENABLED" "metrics.enabled" "TRACING_ENABLED" "tracing.enabled" }}
+{{- if and (hasKey $.Values.env $key) (ne (get $.Values.env $key | toString) (get $derived $key)) }}
+{{- $problems = append $problems (printf "env.%s: differs from %s, which sets it; remove it from env" $key $source) }}
+{{- end }}
+{{- end }}
+{{- if $strict }}
+{{- range list "KAFKA_BROKERS" "POSTGRES_HOST" "REDIS_HOST" }}
+{{- if not (get $.Values.env .) }}
+{{- $problems = append $problems (printf "env.%s: is empty" .) }}
+{{- end }}
+{{- end }}
+{{- if eq (include "core-pipeline.tag" .) "latest" }}
+{{- $problems = append $problems "image.tag: latest names a different image every day; set a version" }}
+{{- end }}
+{{- end }}
+
+{{- if .Values.ingress.enabled }}
+{{- if not (or .Values.ingress.hostname .Values.ingress.extraHosts) }}
+{{- $problems = append $problems "ingress: is enabled without a host; set ingress.hostname" }}
+{{- end }}
+{{- $issuers := .Values.ingress.certManager }}
+{{- if and .Values.ingress.tls (not (or $issuers.clusterIssuer $issuers.issuer .Values.ingress.tlsSecretName)) }}
+{{- $problems = append $problems "ingress.tls: needs ingress.certManager.clusterIssuer, ingress.certManager.issuer or ingress.tlsSecretName" }}
+{{- end }}
+{{- if and $issuers.clusterIssuer $issuers.issuer }}
+{{- $problems = append $problems "ingress.certManager: clusterIssuer and issuer are set together; choose one" }}
+{{- end }}
+{{- $policy := .Values.ingress.policy }}
+{{- $limited := or (gt (int $policy.rateLimit.requestsPerSecond) 0) (gt (int $policy.rateLimit.connections) 0) }}
+{{- if and (ne .Values.ingress.controller "nginx") (or $limited $policy.cors.enabled) }}
+{{- $problems = append $problems (printf "ingress.policy: rateLimit and cors are not rendered for controller %s; reference your own middleware in ingress.annotations" .Values.ingress.controller) }}
+{{- end }}
+{{- if and $policy.cors.enabled (not $policy.cors.allowOrigins) }}
+{{- $problems = append $problems "ingress.policy.cors.allowOrigins: is empty; name the origins" }}
+{{- end }}
+{{- end }}
+
+{{- if and .Values.networkPolicy.enabled $strict }}
+{{- range $name := list "dns" "kafka" "postgres" "redis" "otlp" }}
+{{- if and (not (get $.Values.networkPolicy.egress $name)) (or (ne $name "otlp") $.Values.tracing.enabled) }}
+{{- $problems = append $problems (printf "networkPolicy.egress.%s: has no peers, the pods could not reach it" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- if .Values.autoscaling.enabled }}
+{{- $scaling := .Values.autoscaling }}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) }}
+{{- $problems = append $problems (printf "autoscaling: minReplicas %d exceeds maxReplicas %d" (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}
+{{- end }}
+{{- if not (or $scaling.targetCPUUtilizationPercentage $scaling.targetMemoryUtilizationPercentage $scaling.metrics) }}
+{{- $problems = append $problems "autoscaling: has no metric" }}
+{{- end }}
+{{- end }}
+{{- $budget := 0 }}
+{{- range list "minAvailable" "maxUnavailable" }}
+{{- if ne (get $.Values.pdb . | toString) "" }}{{ $budget = add1 $budget }}{{ end }}
+{{- end }}
+{{- if and .Values.pdb.enabled (ne (int $budget) 1) }}
+{{- $problems = append $problems "pdb: set one of minAvailable and maxUnavailable, the other to \"\"" }}
+{{- end }}
+{{- if ge (int .Values.preStopSleepSeconds) (int .Values.terminationGracePeriodSeconds) }}
+{{- $problems = append $problems "terminationGracePeriodSeconds: must be longer than preStopSleepSeconds" }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) }}
+{{- $problems = append $problems "serviceMonitor.enabled: needs metrics.enabled" }}
+{{- end }}
+
+{{- $migration := .Values.hooks.migration }}
+{{- if and $migration.enabled (not $migration.command) }}
+{{- $problems = append $problems "hooks.migration.command: is empty" }}
+{{- end }}
+{{- if and $migration.enabled (eq .Values.hooks.mode "helm") (or $secret.create $external.enabled) }}
+{{- $problems = append $problems "hooks.migration: with hooks.mode helm it runs before this chart's Secret exists; use secret.existingSecret or hooks.mode argocd" }}
+{{- end }}
+
+{{- if $problems }}
+{{- fail (printf "%d problem(s) in the values: %s" (len $problems) (join "\n  " $problems)) }}
+{{- end }}
+{{- end }}
