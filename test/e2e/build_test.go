@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const argocdModule = "github.com/argoproj/argo-cd/v3"
+
+// moduleRoot is the project's own module, seen from this package: go test runs in the package's directory.
+const moduleRoot = "../.."
+
+// scratch holds what the builds of this run leave behind. It is not a t.TempDir: the binaries outlive the test
+// that happens to build them.
+var scratch string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if scratch, err = os.MkdirTemp("", "cp-e2e-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(scratch)
+		return m.Run()
+	}())
+}
+
+// argocdCMPServer is the path of the real argocd-cmp-server. The argocd program is all of Argo CD's components in
+// one and takes its role from the name it is started under. The result is kept by version: linking it alone costs
+// more than every test here together.
+var argocdCMPServer = sync.OnceValues(func() (string, error) {
+	version, err := run(".", os.Environ(), "go", "list", "-m", "-f", "{{.Version}}", argocdModule)
+	if err != nil {
+		return "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	key := strings.Join([]string{"argocd", strings.TrimSpace(version), runtime.Version(), runtime.GOOS, runtime.GOARCH}, "-")
+	dir := filepath.Join(cache, "core-pipeline-cmp", "e2e", key)
+	bin := filepath.Join(dir, "argocd-cmp-server")
+	if _, err := os.Stat(bin); err == nil {
+		return bin, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	// Built beside its final name and renamed, so that an interrupted or a second run never sees half a program.
+	tmp, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	built := filepath.Join(tmp, "argocd")
+	// The environment is the one of this test, CGO_ENABLED included: the packages are then compiled once for both.
+	ldflags := "-X " + argocdModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")
+	if _, err := run(".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, argocdModule+"/cmd"); err != nil {
+		return "", err
+	}
+	return bin, os.Rename(built, bin)
+})
+
+// projectBinaries is a directory with the project's own programs, built from this checkout.
+var projectBinaries = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(scratch, "bin")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	env, err := projectEnviron()
+	if err != nil {
+		return "", err
+	}
+	goTool := "go"
+	for _, d := range filepath.SplitList(lookup(env, "PATH")) {
+		if p := filepath.Join(d, "go"); isProgram(p) {
+			goTool = p
+			break
+		}
+	}
+	_, err = run(moduleRoot, env, goTool, "build", "-trimpath", "-o", dir+string(filepath.Separator),
+		"./cmd/core-pipeline-cmp", "./cmd/core-pipeline")
+	return dir, err
+})
+
+// projectEnviron undoes what running under a newer toolchain did to the environment, so that the project is built
+// with the Go it is released with: go test puts its own GOROOT first in PATH, and GOTOOLCHAIN would insist on it.
+func projectEnviron() ([]string, error) {
+	root, err := run(".", os.Environ(), "go", "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	own := filepath.Join(strings.TrimSpace(root), "bin")
+	var env []string
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		switch name {
+		case "GOTOOLCHAIN", "GOROOT", "GOFLAGS", "GOWORK", "CGO_ENABLED":
+			continue
+		case "PATH":
+			var keep []string
+			for _, d := range filepath.SplitList(value) {
+				if d != own {
+					keep = append(keep, d)
+				}
+			}
+			// Where no other Go is installed, this one will do.
+			kv = "PATH=" + strings.Join(append(keep, own), string(filepath.ListSeparator))
+		}
+		env = append(env, kv)
+	}
+	// No version control stamp: it is not tested here and a source archive has no repository to take it from.
+	return append(env, "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off"), nil
+}
+
+func lookup(env []string, name string) string {
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func isProgram(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0
+}
+
+// run returns the standard output of a program and puts its standard error into the error.
+func run(dir string, env []string, name string, args ...string) (string, error) {
+	return runContext(context.Background(), dir, env, name, args...)
+}
+
+func runContext(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, env
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}

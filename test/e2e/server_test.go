@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pluginName is what an Application writes into spec.source.plugin.name: metadata.name, a dash, spec.version.
+const pluginName = "core-pipeline-v1"
+
+// server is a running argocd-cmp-server with our plugin.
+type server struct {
+	plugins string // the directory of the sockets, ARGOCD_PLUGINSOCKFILEPATH
+	work    string // ARGOCD_CMP_WORKDIR: the server unpacks every request in here
+	tmp     string // the temporary directory of the server and of the plugin's commands
+	log     *logBuffer
+}
+
+func (s *server) socket() string { return filepath.Join(s.plugins, pluginName+".sock") }
+
+// startServer runs argocd-cmp-server as the sidecar would and waits until it accepts connections. It listens on
+// its unix socket and on nothing else.
+func startServer(t *testing.T) *server {
+	t.Helper()
+	bin, err := argocdCMPServer()
+	if err != nil {
+		t.Fatal("building Argo CD: ", err)
+	}
+	programs, err := projectBinaries()
+	if err != nil {
+		t.Fatal("building the project: ", err)
+	}
+	// Not t.TempDir: the address of a unix socket holds about 107 bytes and a test's name would use them up.
+	dir, err := os.MkdirTemp("", "cp-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &server{
+		plugins: filepath.Join(dir, "plugins"), work: filepath.Join(dir, "work"), tmp: filepath.Join(dir, "tmp"),
+		log: &logBuffer{},
+	}
+	config := filepath.Join(dir, "config")
+	for _, d := range []string{s.plugins, s.work, s.tmp, config} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plugin, err := os.ReadFile(filepath.Join(moduleRoot, "plugin", "plugin.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(config, "plugin.yaml"), plugin, 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	// The test binary dies at its deadline without running any clean-up, so the server has to be gone before.
+	ctx := context.Background()
+	if deadline, ok := t.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-5*time.Second))
+		t.Cleanup(cancel)
+	}
+	cmd := exec.CommandContext(ctx, bin, "--config-dir-path", config, "--loglevel", "info")
+	cmd.Env = []string{
+		"PATH=" + programs, // as in the image: our program and nothing else
+		"HOME=" + s.tmp,
+		"TMPDIR=" + s.tmp,
+		"ARGOCD_PLUGINSOCKFILEPATH=" + s.plugins,
+		"ARGOCD_CMP_WORKDIR=" + s.work,
+	}
+	cmd.Dir = s.tmp
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// The whole group, and at once: after SIGTERM argocd-cmp-server 3.6.1 removes its socket but goes on serving.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	t.Cleanup(func() {
+		select {
+		case <-exited: // its number may belong to somebody else by now
+		default:
+			_ = cmd.Cancel()
+			<-exited
+		}
+		if t.Failed() {
+			t.Logf("argocd-cmp-server's log:\n%s", s.log)
+		}
+	})
+	s.waitUntilServing(t, exited)
+	return s
+}
+
+// waitUntilServing polls the socket: the server gives no other sign that it is ready.
+func (s *server) waitUntilServing(t *testing.T, exited <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", s.socket())
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-exited:
+			t.Fatalf("argocd-cmp-server ended before it served:\n%s", s.log)
+		case <-ctx.Done():
+			t.Fatalf("argocd-cmp-server does not serve: %v\n%s", err, s.log)
+		}
+	}
+}
+
+// leftovers lists what the requests so far have left on the disk. The answer leaves before the server has removed
+// the request's directory, so this waits for an end that has to come.
+func (s *server) leftovers(t *testing.T) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var found []string
+		for _, root := range []string{s.tmp, filepath.Join(s.work, "_cmp_server")} {
+			err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+				if errors.Is(err, fs.ErrNotExist) {
+					return nil // removed while we look
+				}
+				if err == nil && path != root {
+					found = append(found, path)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return found
+		}
+	}
+}
+
+// logBuffer collects the output of a process while the test reads it.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
