@@ -1,0 +1,86 @@
+# make test needs Go and make. The other targets install the programs that they compare with, at the versions below,
+# into the user's cache directory.
+
+GO      ?= go
+CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/core-pipeline-cmp
+BIN     := bin
+
+HELM3_VERSION     := v3.22.0
+HELM4_VERSION     := v4.3.1
+KUSTOMIZE_VERSION := v5.8.2
+GOLANGCI_VERSION  := v2.15.0
+# Some programs, and Argo CD, need a newer Go than this module.
+NEWER_GO          := go1.27.0
+
+TOOLS     := $(CACHE)/tools
+HELM3     := $(TOOLS)/helm-$(HELM3_VERSION)/helm
+HELM4     := $(TOOLS)/helm-$(HELM4_VERSION)/helm
+KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)/kustomize
+GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+# The race detector needs a C compiler; without one the tests run without it.
+RACE := $(if $(shell command -v cc 2>/dev/null),-race)
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build both programs into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+.PHONY: test
+test: ## Run the unit, golden, script, image and policy tests
+	$(GO) vet ./...
+	$(GO) test $(RACE) ./...
+
+.PHONY: cross
+cross: ## Build core-pipeline for the other systems people use
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/core-pipeline
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/core-pipeline
+
+.PHONY: golden
+golden: ## Rewrite the golden files; review the difference before committing it
+	UPDATE_GOLDEN=1 $(GO) test ./plugin ./cmd/...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for a short time (FUZZTIME=30s)
+	@set -e; for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p; \
+	  done; \
+	done
+
+.PHONY: lint
+lint: $(GOLANGCI) ## Run golangci-lint and check that go.mod is tidy
+	$(GOLANGCI) run ./...
+	$(GO) mod tidy -diff
+
+.PHONY: parity
+parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize programs
+	HELM3=$(HELM3) HELM4=$(HELM4) KUSTOMIZE=$(KUSTOMIZE) PARITY_REQUIRED=1 \
+	  $(GO) test -count=1 ./test/parity ./plugin/kustomize
+
+.PHONY: e2e
+e2e: ## Run the tests against the real Argo CD programs
+	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -timeout 30m ./...
+
+.PHONY: bench
+bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize build in the same run
+	$(GO) test -run '^$$' -bench . -benchmem ./plugin
+	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime 40x ./test/bench
+
+.PHONY: tools
+tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) ## Install the programs that the targets above use
+
+$(HELM3):
+	GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
+
+$(HELM4):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install helm.sh/helm/v4/cmd/helm@$(HELM4_VERSION)
+
+$(KUSTOMIZE):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+$(GOLANGCI):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

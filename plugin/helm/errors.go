@@ -1,0 +1,80 @@
+package helm
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	// frame is one step of text/template's chain of causes:
+	// template: FILE:LINE:COLUMN: executing "NAME" at <EXPRESSION>:
+	frame = regexp.MustCompile(`template: ([^\s:]+):(\d+)(?::(\d+))?: (?:executing "(?:[^"\\]|\\.)*" at <[^\n]*?>: )?`)
+	// located is Helm's own form: "parse error at (FILE:LINE): …".
+	located = regexp.MustCompile(`(?s)^(?:parse|execution) error (?:at|in) \(([^)\s]+)\): (.*)$`)
+	// quoted matches a Go string literal in a message: most often a value.
+	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
+	// named are the messages that quote a name of the template's own text.
+	named = regexp.MustCompile(`(?:template|function|field|key|variable|undefined variable|reference name:) ("[^"\s]{1,80}")`)
+	calls = regexp.MustCompile(`^error calling [A-Za-z0-9_]+: `)
+)
+
+// templateError describes a failing template by the innermost place that is a
+// file, and by the cause there. The texts that Helm and text/template quote on
+// the way may be values: they are left out.
+func (c *Chart) templateError(err error) error {
+	text := err.Error()
+	if m := located.FindStringSubmatch(text); m != nil {
+		message := m[2]
+		if strings.HasPrefix(text, "parse") {
+			message = "not a valid template: " + c.withoutValues(message)
+		}
+		return fmt.Errorf("%s: %s", c.sourcePath(m[1]), message)
+	}
+	// A text that is given to tpl has the name of no file; its frames count
+	// for the cause only.
+	at, rest := "", text
+	for {
+		m := frame.FindStringSubmatchIndex(rest)
+		if m == nil {
+			break
+		}
+		file := rest[m[2]:m[3]]
+		if strings.HasPrefix(file, c.Name()+"/") {
+			at = c.sourcePath(file) + ":" + rest[m[4]:m[5]]
+			if m[6] >= 0 {
+				at += ":" + rest[m[6]:m[7]]
+			}
+		}
+		rest = rest[m[1]:]
+	}
+	cause := c.withoutValues(rest)
+	if at == "" {
+		return errors.New(c.dir + ": rendering: " + cause)
+	}
+	return errors.New(at + ": " + cause)
+}
+
+// withoutValues removes quoted texts, except names that the template wrote.
+func (c *Chart) withoutValues(cause string) string {
+	const tplParse, tplExec = "cannot parse template ", "error during tpl function execution for "
+	if strings.Contains(cause, tplParse) || strings.Contains(cause, tplExec) {
+		cause = quoted.ReplaceAllString(cause, "")
+		cause = strings.NewReplacer(tplParse, "the text given to tpl is not a template", tplExec, "rendering the text given to tpl").Replace(cause)
+	}
+	keep := map[string]bool{}
+	for _, m := range named.FindAllStringSubmatch(cause, -1) {
+		keep[m[1]] = true
+	}
+	cause = quoted.ReplaceAllStringFunc(cause, func(q string) string {
+		if keep[q] {
+			return q
+		}
+		return `"…"`
+	})
+	for calls.MatchString(cause) && strings.Contains(cause, ": error calling ") {
+		cause = calls.ReplaceAllString(cause, "")
+	}
+	return strings.TrimSpace(cause)
+}
