@@ -17,7 +17,13 @@ var (
 	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 	// named are the messages that quote a name of the template's own text.
 	named = regexp.MustCompile(`(?:template|function|field|key|variable|undefined variable|reference name:) ("[^"\s]{1,80}")`)
-	calls = regexp.MustCompile(`^error calling [A-Za-z0-9_]+: `)
+	calls = regexp.MustCompile(`^error calling (?:include|tpl): `)
+)
+
+// The phrases before and in the text that Helm puts around a failing tpl.
+const (
+	tplParse = "cannot parse template "
+	tplExec  = "error during tpl function execution for "
 )
 
 // templateError describes a failing template by the innermost place that is a
@@ -28,41 +34,39 @@ func (c *Chart) templateError(err error) error {
 	if m := located.FindStringSubmatch(text); m != nil {
 		message := m[2]
 		if strings.HasPrefix(text, "parse") {
-			message = "not a valid template: " + c.withoutValues(message)
+			message = "not a valid template: " + withoutValues(message)
 		}
 		return fmt.Errorf("%s: %s", c.sourcePath(m[1]), message)
 	}
-	// A text that is given to tpl has the name of no file; its frames count
+	// A text that is given to tpl has the name of no file: its frames count
 	// for the cause only.
-	at, rest := "", text
+	at, via, rest := "", "", text
 	for {
 		m := frame.FindStringSubmatchIndex(rest)
 		if m == nil {
 			break
 		}
-		file := rest[m[2]:m[3]]
-		if strings.HasPrefix(file, c.Name()+"/") {
-			at = c.sourcePath(file) + ":" + rest[m[4]:m[5]]
+		switch file := rest[m[2]:m[3]]; {
+		case strings.HasPrefix(file, c.Name()+"/"):
+			at, via = c.sourcePath(file)+":"+rest[m[4]:m[5]], ""
 			if m[6] >= 0 {
 				at += ":" + rest[m[6]:m[7]]
 			}
+		case strings.Contains(rest[:m[0]], tplParse):
+			via = "the text given to tpl is not a template: "
+		case strings.Contains(rest[:m[0]], tplExec):
+			via = "in the text given to tpl: "
 		}
 		rest = rest[m[1]:]
 	}
-	cause := c.withoutValues(rest)
 	if at == "" {
-		return errors.New(c.dir + ": rendering: " + cause)
+		at = c.dir + ": rendering"
 	}
-	return errors.New(at + ": " + cause)
+	return errors.New(at + ": " + via + withoutValues(rest))
 }
 
 // withoutValues removes quoted texts, except names that the template wrote.
-func (c *Chart) withoutValues(cause string) string {
-	const tplParse, tplExec = "cannot parse template ", "error during tpl function execution for "
-	if strings.Contains(cause, tplParse) || strings.Contains(cause, tplExec) {
-		cause = quoted.ReplaceAllString(cause, "")
-		cause = strings.NewReplacer(tplParse, "the text given to tpl is not a template", tplExec, "rendering the text given to tpl").Replace(cause)
-	}
+func withoutValues(cause string) string {
 	keep := map[string]bool{}
 	for _, m := range named.FindAllStringSubmatch(cause, -1) {
 		keep[m[1]] = true
@@ -73,7 +77,7 @@ func (c *Chart) withoutValues(cause string) string {
 		}
 		return `"…"`
 	})
-	for calls.MatchString(cause) && strings.Contains(cause, ": error calling ") {
+	for calls.MatchString(cause) {
 		cause = calls.ReplaceAllString(cause, "")
 	}
 	return strings.TrimSpace(cause)
