@@ -1,0 +1,55 @@
+package main
+
+import (
+	"path"
+	"strings"
+
+	"github.com/core-pipeline/core-pipeline-cmp/plugin"
+)
+
+// readRequest builds the request that argocd-cmp-server describes in the
+// environment. Parameters come from ARGOCD_APP_PARAMETERS only: the PARAM_
+// variables made of them lose the difference between - and _.
+func readRequest(getenv func(string) string, dir string) (plugin.Request, error) {
+	parameters, err := plugin.ReadParameters(getenv("ARGOCD_APP_PARAMETERS"))
+	if err != nil {
+		return plugin.Request{}, err
+	}
+	if parameters.ReleaseName == "" {
+		parameters.ReleaseName = applicationName(getenv("ARGOCD_APP_NAME"))
+	}
+	if parameters.Namespace == "" {
+		parameters.Namespace = getenv("ARGOCD_APP_NAMESPACE")
+	}
+	if parameters.KubeVersion == "" {
+		parameters.KubeVersion = getenv("KUBE_VERSION")
+	}
+	if len(parameters.APIVersions) == 0 {
+		parameters.APIVersions = strings.Split(getenv("KUBE_API_VERSIONS"), ",")
+	}
+	return plugin.Request{Dir: dir, Parameters: parameters}, nil
+}
+
+// applicationName cuts the namespace off the name of an Application that
+// lives outside of Argo CD's own namespace. Neither can hold an underscore.
+func applicationName(instance string) string {
+	if _, name, ok := strings.Cut(instance, "_"); ok {
+		return name
+	}
+	return instance
+}
+
+// narrowed returns the directory of the repository that was sent as the root.
+// With reposerver.plugin.use.manifest.generate.paths repo-server sends only
+// the common ancestor of the annotated paths; the variable for the source's
+// path, which ends in dir then, tells which part is missing in front.
+func narrowed(sourcePath, dir string) string {
+	sourcePath = path.Clean("./" + sourcePath)
+	if dir == "." {
+		return sourcePath
+	}
+	if prefix, ok := strings.CutSuffix(sourcePath, "/"+dir); ok {
+		return prefix
+	}
+	return "."
+}

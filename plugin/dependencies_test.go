@@ -1,0 +1,99 @@
+package plugin_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/core-pipeline/core-pipeline-cmp"
+
+// The packages that each package of the project may import directly: its own
+// and the heavy ones of others. The standard library is free for all but the
+// packages in forbidden.
+var allowed = map[string][]string{
+	"plugin/source":         {},
+	"plugin/manifest":       {"sigs.k8s.io/yaml"},
+	"plugin/values":         {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v4"},
+	"plugin/watchdog":       {},
+	"plugin/helm":           {"plugin/manifest", "helm.sh/helm/v3", "github.com/santhosh-tekuri/jsonschema/v6"},
+	"plugin/kustomize":      {"plugin/manifest", "sigs.k8s.io/kustomize/api", "sigs.k8s.io/kustomize/kyaml", "sigs.k8s.io/yaml"},
+	"plugin":                {"plugin/values", "plugin/helm", "plugin/kustomize", "plugin/manifest"},
+	"cmd/internal/edge":     {"plugin", "plugin/source", "plugin/watchdog", "github.com/urfave/cli/v2", "k8s.io/apimachinery/pkg/api/resource"},
+	"cmd/core-pipeline-cmp": {"cmd/internal/edge", "plugin", "plugin/source", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
+	"cmd/core-pipeline":     {"cmd/internal/edge", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
+	"test/parity":           {},
+	"test/image":            {},
+	"test/bench":            {},
+}
+
+// The standard library's doors to the outside, which no stage may open.
+var forbidden = []string{"net", "net/http", "os", "os/exec", "plugin", "syscall", "unsafe"}
+
+// doors lists who may import which of them.
+var doors = map[string][]string{
+	"plugin/source":         {"os"},
+	"plugin/watchdog":       {"os"},
+	"cmd/internal/edge":     {"os", "syscall", "net/http"},
+	"cmd/core-pipeline-cmp": {"os"},
+	"cmd/core-pipeline":     {"os"},
+}
+
+func golist(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
+// TestDependencyDirection keeps every package to what doc.go of its
+// neighbours promises. An import that is not in the list is a decision, not
+// an accident.
+func TestDependencyDirection(t *testing.T) {
+	for _, line := range golist(t, "-f", `{{.ImportPath}}={{join .Imports ","}}`, module+"/...") {
+		path, imports, _ := strings.Cut(line, "=")
+		name := strings.TrimPrefix(path, module+"/")
+		list, ok := allowed[name]
+		if !ok {
+			t.Errorf("%s: a new package; say in this test what it may import", name)
+			continue
+		}
+		for _, imported := range strings.Split(imports, ",") {
+			own := strings.TrimPrefix(imported, module+"/")
+			first, _, _ := strings.Cut(imported, "/")
+			switch {
+			case imported == "":
+			case !strings.Contains(first, "."):
+				if slices.Contains(forbidden, imported) && !slices.Contains(doors[name], imported) {
+					t.Errorf("%s imports %s, a door to the outside", name, imported)
+				}
+			case !slices.ContainsFunc(list, func(a string) bool { return own == a || strings.HasPrefix(imported, a+"/") || imported == a }):
+				t.Errorf("%s imports %s, which is not on its list", name, imported)
+			}
+		}
+	}
+}
+
+// TestSidecarLinksOnlyWhatItNeeds: what only people's verbs need must not be
+// in the program that stands under attack.
+func TestSidecarLinksOnlyWhatItNeeds(t *testing.T) {
+	linked := golist(t, "-deps", module+"/cmd/core-pipeline-cmp")
+	for _, banned := range []string{
+		module + "/cmd/core-pipeline",
+		"k8s.io/kubectl", "helm.sh/helm/v3/pkg/action", "helm.sh/helm/v3/pkg/registry", "helm.sh/helm/v3/pkg/repo",
+		"helm.sh/helm/v3/pkg/getter", "helm.sh/helm/v3/pkg/kube", "helm.sh/helm/v3/pkg/cli",
+		"net/http/pprof", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "testing",
+	} {
+		for _, path := range linked {
+			if path == banned || strings.HasPrefix(path, banned+"/") {
+				t.Errorf("core-pipeline-cmp links %s", path)
+			}
+		}
+	}
+	if !slices.Contains(linked, module+"/plugin") {
+		t.Fatal("the list of linked packages is not what this test takes it for")
+	}
+}
