@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
@@ -24,14 +25,6 @@ import (
 // reservedFile is the name of the rendered objects in the overlay's directory
 // of the file system in memory.
 const reservedFile = ".core-pipeline-rendered.yaml"
-
-// The annotations that follow an object through a build. Kustomize keeps
-// annotations of this prefix even when a patch replaces all of them.
-const (
-	internalPrefix  = "internal.config.kubernetes.io/core-pipeline-"
-	indexAnnotation = internalPrefix + "index"
-	probeAnnotation = internalPrefix + "patch-"
-)
 
 // running serialises builds: kyaml keeps the OpenAPI schema in variables of
 // the package that are read without a lock (kubernetes-sigs/kustomize#3659).
@@ -82,29 +75,40 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	if err := manifest.Check(list, manifest.CheckOptions{AllowEmpty: true}); err != nil {
 		return nil, err
 	}
-	g := &graph{tree: tree, root: dir, files: filesys.MakeFsInMemory(), seen: map[string]*kustomization{}}
-	if err := g.collect(ctx); err != nil {
+	g, err := collect(ctx, tree, dir)
+	if err != nil {
 		return nil, err
 	}
-	if err := g.files.WriteFile("/"+path.Join(dir, reservedFile), encode(list)); err != nil {
-		return nil, fmt.Errorf("%s: preparing the overlay: %w", dir, err)
-	}
-	if err := g.writeAll(true); err != nil {
+	rendered := encode(list)
+	if err := g.write(path.Join(dir, reservedFile), rendered); err != nil {
 		return nil, err
 	}
-	built, err := g.run(ctx)
+	built, err := g.run(ctx, asWritten)
 	if err != nil {
 		return nil, g.explain(ctx, err, list)
 	}
-	out, probes, err := decode(built, dir, list)
-	if err != nil {
+	if err := g.checkTargets(ctx, rendered, list); err != nil {
 		return nil, err
 	}
-	return out, g.checkPatches(ctx, probes, list)
+	return decode(built, dir, list)
 }
 
-// run builds what is in the file system. A panic of kustomize is an error.
-func (g *graph) run(ctx context.Context) (m resmap.ResMap, err error) {
+// run builds the graph as form changes it. A panic of kustomize is an error.
+func (g *graph) run(ctx context.Context, form func(*kustomization) types.Kustomization) (m resmap.ResMap, err error) {
+	for _, k := range g.order {
+		file := form(k)
+		if k.dir == g.root {
+			file.Resources = append([]string{reservedFile}, file.Resources...)
+		}
+		// Compact JSON is YAML, and no scalar can be misread in it.
+		data, err := json.Marshal(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: preparing the overlay: %w", k.file, err)
+		}
+		if err := g.write(k.file, data); err != nil {
+			return nil, err
+		}
+	}
 	warm()
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -119,25 +123,20 @@ func (g *graph) run(ctx context.Context) (m resmap.ResMap, err error) {
 	return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(g.files, "/"+g.root)
 }
 
-// encode writes list with an annotation that tells which object is which.
-// Kustomize wants names: an object with generateName gets one for the build.
+func asWritten(k *kustomization) types.Kustomization { return k.typed }
+
+// encode writes list as kustomize reads it. Kustomize wants names: an object
+// with generateName gets one for the build.
 func encode(list manifest.List) []byte {
 	var out bytes.Buffer
 	for i, o := range list {
-		fields := withMetadata(o.Fields, func(meta map[string]any) {
-			annotations, _ := meta["annotations"].(map[string]any)
-			marked := make(map[string]any, len(annotations)+1)
-			for k, v := range annotations {
-				marked[k] = v
-			}
-			marked[indexAnnotation] = strconv.Itoa(i)
-			meta["annotations"] = marked
-			if name, _ := meta["name"].(string); name == "" {
-				prefix, _ := meta["generateName"].(string)
-				meta["name"] = prefix + placeholder(i)
-			}
-		})
-		// Compact JSON is YAML, and no scalar can be misread in it.
+		fields := o.Fields
+		if prefix, ok := generated(o); ok {
+			fields = maps.Clone(fields)
+			meta := maps.Clone(fields["metadata"].(map[string]any)) //nolint:forcetypeassert // generated has looked
+			meta["name"] = prefix + placeholder(i)
+			fields["metadata"] = meta
+		}
 		data, err := json.Marshal(fields)
 		if err != nil {
 			continue // the fields came out of a decoder
@@ -151,97 +150,83 @@ func encode(list manifest.List) []byte {
 
 func placeholder(i int) string { return "core-pipeline-generated-" + strconv.Itoa(i) }
 
-// withMetadata returns a copy of fields whose metadata edit may change.
-func withMetadata(fields map[string]any, edit func(meta map[string]any)) map[string]any {
-	out := make(map[string]any, len(fields))
-	for k, v := range fields {
-		out[k] = v
+// generated returns the generateName of an object that has no name.
+func generated(o manifest.Object) (prefix string, ok bool) {
+	meta, _ := o.Fields["metadata"].(map[string]any)
+	if name, _ := meta["name"].(string); name != "" {
+		return "", false
 	}
-	old, _ := fields["metadata"].(map[string]any)
-	meta := make(map[string]any, len(old)+1)
-	for k, v := range old {
-		meta[k] = v
-	}
-	edit(meta)
-	out["metadata"] = meta
-	return out
+	prefix, ok = meta["generateName"].(string)
+	return prefix, ok
 }
 
-// decode reads the result and takes the annotations of encode and of the
-// probes off again. It also returns the probes that were found.
-func decode(built resmap.ResMap, dir string, list manifest.List) (manifest.List, map[string]bool, error) {
+// decode reads the result. An object that comes out of list gets its Source
+// and, without a name, its generateName back.
+func decode(built resmap.ResMap, dir string, list manifest.List) (manifest.List, error) {
 	out := make(manifest.List, 0, built.Size())
-	probes := map[string]bool{}
 	for _, r := range built.Resources() {
 		data, err := r.MarshalJSON()
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: encoding a patched object: %w", dir, err)
+			return nil, fmt.Errorf("%s: encoding a patched object: %w", dir, err)
 		}
 		o := manifest.Object{Source: dir}
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber()
 		if err := decoder.Decode(&o.Fields); err != nil {
-			return nil, nil, fmt.Errorf("%s: reading a patched object: %w", dir, err)
-		}
-		i := unmark(o, probes)
-		if i < 0 || i >= len(list) {
-			// A patch may have replaced the annotations.
-			i = indexOf(list, o.ID())
-		}
-		if i >= 0 {
-			o.Source = list[i].Source
-			restoreGenerateName(o, list[i], i)
+			return nil, fmt.Errorf("%s: reading a patched object: %w", dir, err)
 		}
 		out = append(out, o)
 	}
-	return out, probes, nil
+	for i, from := range origins(out, list) {
+		if from >= 0 {
+			out[i].Source = list[from].Source
+			restoreGenerateName(out[i], from)
+		}
+	}
+	return out, nil
 }
 
-// unmark removes our annotations and returns the index, -1 if it is gone.
-func unmark(o manifest.Object, probes map[string]bool) int {
-	meta, _ := o.Fields["metadata"].(map[string]any)
-	annotations, _ := meta["annotations"].(map[string]any)
-	i := -1
-	for key, value := range annotations {
-		if key == indexAnnotation {
-			text, _ := value.(string)
-			if n, err := strconv.Atoi(text); err == nil {
-				i = n
-			}
-		}
-		if probe, ok := strings.CutPrefix(key, probeAnnotation); ok {
-			probes[probe] = true
-		}
-		if strings.HasPrefix(key, internalPrefix) {
-			delete(annotations, key)
-		}
-	}
-	if annotations != nil && len(annotations) == 0 {
-		delete(meta, "annotations")
-	}
-	return i
-}
-
-func indexOf(list manifest.List, id manifest.ID) int {
-	for i, o := range list {
-		if o.ID() == id {
-			return i
-		}
-	}
-	return -1
-}
-
-// restoreGenerateName takes the name for the build off again; what a prefix
-// of the overlay added to it goes to generateName.
-func restoreGenerateName(o, before manifest.Object, i int) {
-	old, _ := before.Fields["metadata"].(map[string]any)
-	if name, _ := old["name"].(string); name != "" {
-		return
-	}
+// restoreGenerateName takes the name for the build off again; what a prefix of
+// the overlay added to it goes to generateName.
+func restoreGenerateName(o manifest.Object, from int) {
 	meta, _ := o.Fields["metadata"].(map[string]any)
 	name, _ := meta["name"].(string)
-	if prefix, _, ok := strings.Cut(name, placeholder(i)); ok {
+	if prefix, _, ok := strings.Cut(name, placeholder(from)); ok {
 		meta["generateName"] = prefix
 		delete(meta, "name")
 	}
+}
+
+// origins returns, for each object of a build, the index in list of the one it
+// was made from, -1 for none: the one of the same identity, else the one of
+// the same kind whose name an overlay's prefix or suffix surrounds.
+func origins(built, list manifest.List) []int {
+	type kindName struct{ group, kind, name string }
+	byName := make(map[kindName]int, len(list))
+	names := make([]string, len(list))
+	for i, o := range list {
+		names[i] = o.Name()
+		if prefix, ok := generated(o); ok {
+			names[i] = prefix + placeholder(i)
+		}
+		byName[kindName{o.ID().Group, o.Kind(), names[i]}] = i
+	}
+	out := make([]int, len(built))
+	taken := make([]bool, len(list))
+	for i, o := range built {
+		from, ok := byName[kindName{o.ID().Group, o.Kind(), o.Name()}]
+		if !ok {
+			out[i] = -1
+			continue
+		}
+		out[i], taken[from] = from, true
+	}
+	for i, o := range built {
+		for from, before := range list {
+			if out[i] < 0 && !taken[from] && before.Kind() == o.Kind() && strings.Contains(o.Name(), names[from]) {
+				out[i], taken[from] = from, true
+			}
+		}
+	}
+	return out
 }

@@ -19,7 +19,9 @@ import (
 // and bases.
 const MaxFiles = 1000
 
-// graph is an overlay with everything that it refers to.
+// graph is an overlay with everything that it refers to. What kustomize gets
+// is not the files as they are but what was vetted, written anew: there is
+// nothing that kustomize could read in another way than we did.
 type graph struct {
 	tree  fs.FS
 	root  string
@@ -27,37 +29,46 @@ type graph struct {
 	count int
 	seen  map[string]*kustomization
 	order []*kustomization
+	// vetted are the files that must not be written as they are.
+	vetted  map[string]bool
+	targets []target
 }
 
 // kustomization is one file of the graph.
 type kustomization struct {
 	dir, file string
 	typed     types.Kustomization
-	fields    map[string]any
-	probes    []probe
+	// base says that the rendered objects are not in its reach: it, or a
+	// parent, is a resource and no component.
+	base bool
 }
 
 // collect reads the whole graph, refuses what must not run, and copies every
 // named file. All problems are reported at once.
-func (g *graph) collect(ctx context.Context) error {
-	if _, err := fs.Stat(g.tree, path.Join(g.root, reservedFile)); err == nil {
-		return fmt.Errorf("%s: the name is reserved; rename the file", path.Join(g.root, reservedFile))
+func collect(ctx context.Context, tree fs.FS, dir string) (*graph, error) {
+	if _, err := fs.Stat(tree, path.Join(dir, reservedFile)); err == nil {
+		return nil, fmt.Errorf("%s: the name is reserved; rename the file", path.Join(dir, reservedFile))
 	}
-	return g.visit(ctx, g.root)
+	g := &graph{
+		tree: tree, root: dir, files: filesys.MakeFsInMemory(),
+		seen: map[string]*kustomization{}, vetted: map[string]bool{},
+	}
+	return g, g.visit(ctx, dir, false)
 }
 
-func (g *graph) visit(ctx context.Context, dir string) error {
+func (g *graph) visit(ctx context.Context, dir string, base bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if g.seen[dir] != nil {
+	if k := g.seen[dir]; k != nil {
+		k.base = k.base || base
 		return nil // kustomize itself finds circles
 	}
 	name, err := Find(g.tree, dir)
 	if err != nil {
 		return err
 	}
-	k := &kustomization{dir: dir, file: path.Join(dir, name)}
+	k := &kustomization{dir: dir, file: path.Join(dir, name), base: base}
 	g.seen[dir] = k
 	g.order = append(g.order, k)
 	data, err := g.read(k.file)
@@ -75,25 +86,23 @@ func (g *graph) visit(ctx context.Context, dir string) error {
 
 var yamlLine = regexp.MustCompile(`line (\d+)`)
 
-// parse reads the file twice: as kustomize does, strictly, and as it is, so
-// that writing it again loses nothing.
+// parse reads the file with kustomize's own decoder, which takes fields in any
+// case, and moves deprecated fields to their successors, as kustomize does.
 func (k *kustomization) parse(data []byte) error {
-	if err := yaml.Unmarshal(data, &k.fields); err != nil {
+	if _, err := yaml.YAMLToJSON(data); err != nil {
 		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 			return fmt.Errorf("%s:%s: not valid YAML", k.file, m[1])
 		}
-		return fmt.Errorf("%s: not a YAML mapping", k.file)
-	}
-	if k.fields == nil {
-		k.fields = map[string]any{}
+		return fmt.Errorf("%s: not valid YAML", k.file)
 	}
 	if err := k.typed.Unmarshal(data); err != nil {
 		if _, field, ok := strings.Cut(err.Error(), "unknown field "); ok {
 			field, _, _ = strings.Cut(field, "\n")
-			return fmt.Errorf("%s: kustomize knows no field %s", k.file, field)
+			return fmt.Errorf("%s: kustomize knows no field %s", k.file, clip(field))
 		}
-		return fmt.Errorf("%s: a field has the wrong type", k.file)
+		return fmt.Errorf("%s: not a kustomization: a field has the wrong type", k.file)
 	}
+	k.typed.FixKustomization()
 	return nil
 }
 
@@ -105,55 +114,67 @@ func (g *graph) follow(ctx context.Context, k *kustomization) error {
 			errs = append(errs, err)
 		}
 	}
-	for field, entries := range map[string][]string{
-		"resources": k.typed.Resources, "bases": k.typed.Bases, "components": k.typed.Components,
-	} {
-		for _, entry := range entries {
-			note(g.resource(ctx, k, field, entry))
+	for i, entry := range k.typed.Resources {
+		note(g.resource(ctx, k, "resources", entry, true))
+		k.typed.Resources[i] = local(entry)
+	}
+	for i, entry := range k.typed.Components {
+		note(g.resource(ctx, k, "components", entry, k.base))
+		k.typed.Components[i] = local(entry)
+	}
+	for _, named := range k.namedFiles() {
+		note(g.copyFile(k, named.field, named.file))
+	}
+	for _, plugins := range []struct {
+		field   string
+		entries []string
+	}{{"generators", k.typed.Generators}, {"transformers", k.typed.Transformers}, {"validators", k.typed.Validators}} {
+		for i := range plugins.entries {
+			entry, err := g.plugin(k, plugins.field, i, plugins.entries[i])
+			note(err)
+			plugins.entries[i] = entry
 		}
 	}
-	for field, entries := range k.namedFiles() {
-		for _, entry := range entries {
-			note(g.copyFile(k, field, entry))
-		}
+	for i, p := range k.typed.Patches {
+		g.addTarget(k, "patches", i, p.Target)
 	}
-	for _, p := range k.typed.PatchesStrategicMerge {
-		// An entry is a path or a patch; kustomize tries the path first.
-		if !strings.Contains(string(p), "\n") {
-			if _, err := fs.Stat(g.tree, path.Join(k.dir, string(p))); err == nil {
-				note(g.copyFile(k, "patchesStrategicMerge", string(p)))
-			} else if remote(string(p)) {
-				note(k.refuseRemote("patchesStrategicMerge", string(p)))
-			}
-		}
-	}
-	for field, entries := range map[string][]string{
-		"generators": k.typed.Generators, "transformers": k.typed.Transformers, "validators": k.typed.Validators,
-	} {
-		for i, entry := range entries {
-			note(g.plugin(k, field, i, entry))
-		}
-	}
-	k.probePatches()
-	sortErrors(errs)
 	return errors.Join(errs...)
 }
 
-// namedFiles are the fields that name plain files.
-func (k *kustomization) namedFiles() map[string][]string {
-	files := map[string][]string{"crds": k.typed.Crds, "configurations": k.typed.Configurations}
+// local writes a relative path so that kustomize cannot take it for the
+// address of a repository.
+func local(entry string) string {
+	if entry = path.Clean(entry); entry == ".." || strings.HasPrefix(entry, "../") {
+		return entry
+	}
+	return "./" + entry
+}
+
+type namedFile struct{ field, file string }
+
+// namedFiles lists what the fields for plain files name.
+func (k *kustomization) namedFiles() []namedFile {
+	var files []namedFile
 	add := func(field string, names ...string) {
 		for _, name := range names {
 			if name != "" {
-				files[field] = append(files[field], name)
+				files = append(files, namedFile{field, name})
 			}
 		}
 	}
+	add("crds", k.typed.Crds...)
+	add("configurations", k.typed.Configurations...)
 	for _, p := range k.typed.Patches {
 		add("patches", p.Path)
 	}
-	for _, p := range k.typed.PatchesJson6902 {
+	for _, p := range k.typed.PatchesJson6902 { //nolint:staticcheck // deprecated, and in use
 		add("patchesJson6902", p.Path)
+	}
+	for _, p := range k.typed.PatchesStrategicMerge { //nolint:staticcheck // deprecated, and in use
+		// An entry is a path or a patch.
+		if !strings.ContainsAny(string(p), "\n{") {
+			add("patchesStrategicMerge", string(p))
+		}
 	}
 	for _, r := range k.typed.Replacements {
 		add("replacements", r.Path)
@@ -182,7 +203,7 @@ func fileOfPair(entry string) string {
 	return entry
 }
 
-func (g *graph) resource(ctx context.Context, k *kustomization, field, entry string) error {
+func (g *graph) resource(ctx context.Context, k *kustomization, field, entry string, base bool) error {
 	if remote(entry) {
 		return k.refuseRemote(field, entry)
 	}
@@ -198,31 +219,39 @@ func (g *graph) resource(ctx context.Context, k *kustomization, field, entry str
 		return fmt.Errorf("%s: %s: %w", k.file, field, err)
 	}
 	if info.IsDir() {
-		return g.visit(ctx, at)
+		return g.visit(ctx, at, base)
 	}
 	return g.copyFile(k, field, entry)
 }
 
 func (g *graph) copyFile(k *kustomization, field, entry string) error {
-	if remote(entry) {
-		return k.refuseRemote(field, entry)
-	}
-	at, err := k.inside(field, entry)
-	if err != nil {
+	at, data, err := g.readNamed(k, field, entry)
+	if err != nil || g.vetted[at] {
 		return err
 	}
+	return g.write(at, data)
+}
+
+// readNamed reads a file that a field of k names.
+func (g *graph) readNamed(k *kustomization, field, entry string) (at string, data []byte, err error) {
+	if remote(entry) {
+		return "", nil, k.refuseRemote(field, entry)
+	}
+	if at, err = k.inside(field, entry); err != nil {
+		return "", nil, err
+	}
 	if k.dir != "." && !strings.HasPrefix(at, k.dir+"/") {
-		return fmt.Errorf("%s: %s: %s is outside of %s; kustomize reads files below the kustomization only (directories may be anywhere in the repository)",
+		return "", nil, fmt.Errorf("%s: %s: %s is outside of %s; kustomize reads files below the kustomization only (directories may be anywhere in the repository)",
 			k.file, field, clip(entry), k.dir)
 	}
-	data, err := g.read(at)
+	data, err = g.read(at)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %s: %s: no such file", k.file, field, clip(entry))
+		return "", nil, fmt.Errorf("%s: %s: %s: no such file", k.file, field, clip(entry))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %s: %w", k.file, field, err)
+		return "", nil, fmt.Errorf("%s: %s: %w", k.file, field, err)
 	}
-	return g.write(at, data)
+	return at, data, nil
 }
 
 // inside makes a path of the tree out of one relative to the kustomization.
@@ -248,21 +277,6 @@ func (g *graph) write(name string, data []byte) error {
 	// Kustomize's file system keeps what it is given.
 	if err := g.files.WriteFile("/"+name, bytes.Clone(data)); err != nil {
 		return fmt.Errorf("%s: preparing the overlay: %w", name, err)
-	}
-	return nil
-}
-
-// writeAll writes every kustomization with its probes, and with its patches
-// if they are wanted.
-func (g *graph) writeAll(patches bool) error {
-	for _, k := range g.order {
-		data, err := yaml.Marshal(k.withProbes(patches, k.dir == g.root))
-		if err != nil {
-			return fmt.Errorf("%s: preparing the overlay: %w", k.file, err)
-		}
-		if err := g.write(k.file, data); err != nil {
-			return err
-		}
 	}
 	return nil
 }

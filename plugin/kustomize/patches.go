@@ -1,171 +1,187 @@
 package kustomize
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/provider"
+	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
 
-// Kustomize takes a patch whose target matches nothing for a success
-// (kubernetes-sigs/kustomize#4379). A probe finds out: a patch with the same
-// target, run right before, that leaves an annotation on what it matches.
-type probe struct {
-	field string // of the kustomization, such as "patches"
+// target is the selector of a patch. Kustomize takes a patch whose target
+// matches nothing for a success (kubernetes-sigs/kustomize#4379).
+type target struct {
+	of    *kustomization
+	field string // "patches" or "transformers"
 	index int    // in that field
-	id    string // the annotation's name
-	where string // for the error
 	want  types.Selector
+	// annotation is what the target's probe leaves on the objects it matches.
+	annotation string
 }
 
-func (k *kustomization) addProbe(field string, index int, want *types.Selector) {
-	where := fmt.Sprintf("%s: %s[%d]", k.file, field, index)
-	k.probes = append(k.probes, probe{
-		field: field, index: index, where: where, want: *want,
-		id: strings.NewReplacer("/", "_", ".", "_").Replace(k.dir) + "-" + field + "-" + strconv.Itoa(index) + "-" + strconv.Itoa(len(k.probes)),
-	})
-}
-
-func (k *kustomization) probePatches() {
-	for i, p := range k.typed.Patches {
-		if p.Target != nil {
-			k.addProbe("patches", i, p.Target)
-		}
-	}
-	for i, p := range k.typed.PatchesJson6902 {
-		if p.Target != nil {
-			k.addProbe("patchesJson6902", i, p.Target)
-		}
+func (g *graph) addTarget(k *kustomization, field string, index int, want *types.Selector) {
+	if want != nil {
+		g.targets = append(g.targets, target{
+			of: k, field: field, index: index, want: *want,
+			annotation: "core-pipeline.io/matched-" + strconv.Itoa(len(g.targets)),
+		})
 	}
 }
 
-// probeTransformer adds a probe for a built-in patch transformer.
-func (k *kustomization) probeTransformer(field string, index int, config manifest.Object) {
-	if field != "transformers" || config.Fields["target"] == nil {
+// addTransformerTarget adds the target of a built-in patch transformer. Other
+// transformers are like patchesJson6902: kustomize itself misses the target.
+func (g *graph) addTransformerTarget(k *kustomization, field string, index int, config manifest.Object) {
+	if field != "transformers" || config.Kind() != "PatchTransformer" {
 		return
 	}
-	data, err := yaml.Marshal(config.Fields["target"])
+	data, err := json.Marshal(config.Fields)
 	if err != nil {
-		return
+		return // the fields came out of a decoder
 	}
-	var want types.Selector
-	if yaml.Unmarshal(data, &want) == nil {
-		k.addProbe(field, index, &want)
+	var transformer struct {
+		Target *types.Selector `json:"target"`
+	}
+	if yaml.Unmarshal(data, &transformer) == nil {
+		g.addTarget(k, field, index, transformer.Target)
 	}
 }
 
-// patch is the probe as a patch of JSON 6902.
-func (p probe) patch() string {
-	path := "/metadata/annotations/" + strings.ReplaceAll(probeAnnotation+p.id, "/", "~1")
-	return `[{"op": "add", "path": "` + path + `", "value": ""}]`
-}
-
-// entry is what to put in front of the probed entry of its field.
-func (p probe) entry() any {
-	target := map[string]any{}
-	for key, value := range map[string]string{
-		"group": p.want.Group, "version": p.want.Version, "kind": p.want.Kind, "name": p.want.Name,
-		"namespace": p.want.Namespace, "labelSelector": p.want.LabelSelector, "annotationSelector": p.want.AnnotationSelector,
-	} {
-		if value != "" {
-			target[key] = value
-		}
-	}
-	if p.field != "transformers" {
-		return map[string]any{"target": target, "patch": p.patch()}
-	}
-	data, err := yaml.Marshal(map[string]any{
-		"apiVersion": "builtin", "kind": "PatchTransformer", "metadata": map[string]any{"name": p.id},
-		"target": target, "patch": p.patch(),
-	})
-	if err != nil {
-		return "" // strings in maps can always be written
-	}
-	return string(data)
-}
-
-// patchFields are the fields whose patches may hide what a probe has left: a
-// patch can delete the object.
-var patchFields = []string{"patches", "patchesJson6902", "patchesStrategicMerge"}
-
-// withProbes returns the fields of the kustomization with a probe in front of
-// each probed entry, and with or without the entries themselves. The rendered
-// objects are the first resource of the root.
-func (k *kustomization) withProbes(patches, root bool) map[string]any {
-	out := maps.Clone(k.fields)
-	for _, field := range append(slices.Clone(patchFields), "transformers") {
-		old, _ := k.fields[field].([]any)
-		if len(old) == 0 {
-			continue
-		}
-		var entries []any
-		for i, entry := range old {
-			probed := false
-			for _, p := range k.probes {
-				if p.field == field && p.index == i {
-					entries = append(entries, p.entry())
-					probed = true
-				}
-			}
-			if patches || field == "transformers" && !probed {
-				entries = append(entries, entry)
-			}
-		}
-		out[field] = entries
-	}
-	if root {
-		old, _ := k.fields["resources"].([]any)
-		out["resources"] = append([]any{reservedFile}, old...)
-	}
-	return out
-}
-
-// checkPatches reports the patches that matched nothing. Those whose probe is
-// missing get a second chance without patches: an object that was matched may
-// have been deleted afterwards.
-func (g *graph) checkPatches(ctx context.Context, found map[string]bool, list manifest.List) error {
-	missing := g.missing(found)
-	if len(missing) == 0 {
-		return nil
-	}
-	if err := g.writeAll(false); err != nil {
+// checkTargets reports the targets that match nothing. Most are found among
+// the rendered objects at once. The others are looked for in builds of their
+// own, in which each is preceded by a patch that leaves an annotation.
+func (g *graph) checkTargets(ctx context.Context, rendered []byte, list manifest.List) error {
+	missing, err := g.notRendered(rendered)
+	if err != nil || len(missing) == 0 {
 		return err
 	}
-	objects := list
-	if built, err := g.run(ctx); err == nil {
-		var again map[string]bool
-		if objects, again, err = decode(built, g.root, list); err != nil {
-			return err
+	// An object that was matched may be deleted by a later patch: the second
+	// build is without patches.
+	for _, patches := range []bool{true, false} {
+		built, err := g.run(ctx, func(k *kustomization) types.Kustomization { return k.probed(missing, patches) })
+		if err != nil {
+			continue // the annotation itself may be what does not fit
 		}
-		missing = slices.DeleteFunc(missing, func(p probe) bool { return again[p.id] })
+		found := map[string]bool{}
+		for _, r := range built.Resources() {
+			for key := range r.GetAnnotations() {
+				found[key] = true
+			}
+		}
+		missing = slices.DeleteFunc(missing, func(t target) bool { return found[t.annotation] })
 	}
 	errs := make([]error, len(missing))
-	for i, p := range missing {
-		errs[i] = fmt.Errorf("%s: no %s%s", p.where, describe(p.want), nearest(p.want, objects))
+	for i, t := range missing {
+		errs[i] = fmt.Errorf("%s: %s[%d]: no %s%s", t.of.file, t.field, t.index, describe(t.want), nearest(t.want, list))
 	}
-	sortErrors(errs)
 	return errors.Join(errs...)
 }
 
-func (g *graph) missing(found map[string]bool) []probe {
-	var out []probe
-	for _, k := range g.order {
-		for _, p := range k.probes {
-			if !found[p.id] {
-				out = append(out, p)
+// notRendered returns the targets that are not for certain matched by a
+// rendered object. Names and kinds stay matched whatever happens before;
+// labels, annotations and objects may be gone.
+func (g *graph) notRendered(rendered []byte) ([]target, error) {
+	if len(g.targets) == 0 || slices.ContainsFunc(g.order, g.deletes) {
+		return g.targets, nil
+	}
+	objects, err := resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()).NewResMapFromBytes(rendered)
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading the rendered objects: %w", g.root, err)
+	}
+	return slices.DeleteFunc(slices.Clone(g.targets), func(t target) bool {
+		if t.of.base || t.want.LabelSelector != "" || t.want.AnnotationSelector != "" {
+			return false
+		}
+		matched, err := objects.Select(t.want)
+		return err == nil && len(matched) > 0
+	}), nil
+}
+
+// deletes reports whether something in k may remove an object.
+func (g *graph) deletes(k *kustomization) bool {
+	texts := []any{k.typed.Patches, k.typed.PatchesStrategicMerge, k.typed.Transformers} //nolint:staticcheck // deprecated, and in use
+	data, err := json.Marshal(texts)
+	if err != nil || bytes.Contains(data, []byte("$patch")) {
+		return true
+	}
+	for _, named := range k.namedFiles() {
+		at, err := k.inside(named.field, named.file)
+		if err != nil {
+			continue
+		}
+		if data, err := g.files.ReadFile("/" + at); err == nil && bytes.Contains(data, []byte("$patch")) {
+			return true
+		}
+	}
+	return false
+}
+
+// probe is the patch for the target; a strategic merge patch, which makes the
+// annotations that are not there yet.
+func (t target) probe() types.Patch {
+	want := t.want
+	return types.Patch{
+		Target: &want,
+		Patch:  `{"apiVersion":"v1","kind":"Probe","metadata":{"name":"probe","annotations":{"` + t.annotation + `":"true"}}}`,
+	}
+}
+
+// probed returns the kustomization with a probe in front of each target, and
+// with or without the patches themselves.
+func (k *kustomization) probed(targets []target, patches bool) types.Kustomization {
+	out := k.typed
+	out.Patches, out.Transformers = nil, nil
+	add := func(field string, index int) {
+		for _, t := range targets {
+			switch {
+			case t.of != k || t.field != field || t.index != index:
+			case field == "patches":
+				out.Patches = append(out.Patches, t.probe())
+			default:
+				out.Transformers = append(out.Transformers, t.transformer())
 			}
 		}
 	}
+	for i, entry := range k.typed.Patches {
+		add("patches", i)
+		if patches {
+			out.Patches = append(out.Patches, entry)
+		}
+	}
+	for i, entry := range k.typed.Transformers {
+		add("transformers", i)
+		if patches {
+			out.Transformers = append(out.Transformers, entry)
+		}
+	}
+	if !patches {
+		out.PatchesStrategicMerge = nil //nolint:staticcheck // deprecated, and in use
+		out.PatchesJson6902 = nil       //nolint:staticcheck // deprecated, and in use
+	}
 	return out
+}
+
+// transformer is the probe as an entry of transformers.
+func (t target) transformer() string {
+	probe := t.probe()
+	data, err := json.Marshal(map[string]any{
+		"apiVersion": "builtin", "kind": "PatchTransformer", "metadata": map[string]any{"name": t.annotation},
+		"target": probe.Target, "patch": probe.Patch,
+	})
+	if err != nil {
+		return "" // strings can always be written
+	}
+	return string(data)
 }
 
 func describe(want types.Selector) string {

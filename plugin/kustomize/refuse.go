@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -45,17 +48,18 @@ func withoutUser(entry string) string {
 // refuse reports the fields that would run a program or change the process.
 func (k *kustomization) refuse() error {
 	var errs []error
-	for field, why := range map[string]string{
-		"helmCharts":                  "the overlay patches a chart that is already rendered; vendor other charts as its dependencies",
-		"helmChartInflationGenerator": "the overlay patches a chart that is already rendered; vendor other charts as its dependencies",
-		"helmGlobals":                 "the overlay patches a chart that is already rendered; remove it",
-		"openapi":                     "it would change how every later overlay is merged; use JSON 6902 patches for custom resources",
+	for _, unwanted := range []struct {
+		set        bool
+		field, why string
+	}{
+		{len(k.typed.HelmCharts) > 0, "helmCharts", "the overlay patches a chart that is already rendered; vendor other charts as its dependencies"},
+		{k.typed.HelmGlobals != nil, "helmGlobals", "the overlay patches a chart that is already rendered; remove it"},
+		{len(k.typed.OpenAPI) > 0, "openapi", "it would change how every later overlay is merged; use JSON 6902 patches for custom resources"},
 	} {
-		if _, ok := k.fields[field]; ok {
-			errs = append(errs, fmt.Errorf("%s: %s is not supported: %s", k.file, field, why))
+		if unwanted.set {
+			errs = append(errs, fmt.Errorf("%s: %s is not supported: %s", k.file, unwanted.field, unwanted.why))
 		}
 	}
-	sortErrors(errs)
 	return errors.Join(errs...)
 }
 
@@ -68,30 +72,21 @@ var builtin = func() map[string]bool {
 }()
 
 // plugin vets an entry of generators, transformers or validators: a file, or
-// the configuration itself.
-func (g *graph) plugin(k *kustomization, field string, i int, entry string) error {
+// the configuration itself. It returns the entry that kustomize is to get.
+func (g *graph) plugin(k *kustomization, field string, i int, entry string) (string, error) {
 	configs, err := manifest.Split(k.file, entry)
 	inline := err == nil && len(configs) > 0
+	at := ""
 	if !inline {
-		if remote(entry) {
-			return k.refuseRemote(field, entry)
+		if info, err := fs.Stat(g.tree, path.Join(k.dir, entry)); err == nil && info.IsDir() {
+			return "", fmt.Errorf("%s: %s: %s is a directory; name the files in it", k.file, field, clip(entry))
 		}
-		at, err := k.inside(field, entry)
-		if err != nil {
-			return err
-		}
-		if info, err := fs.Stat(g.tree, at); err == nil && info.IsDir() {
-			return fmt.Errorf("%s: %s: %s is a directory; name the files in it", k.file, field, clip(entry))
-		}
-		if err := g.copyFile(k, field, entry); err != nil {
-			return err
-		}
-		data, err := fs.ReadFile(g.tree, at)
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", k.file, field, err)
+		var data []byte
+		if at, data, err = g.readNamed(k, field, entry); err != nil {
+			return "", err
 		}
 		if configs, err = manifest.Split(at, string(data)); err != nil {
-			return err
+			return "", err
 		}
 	}
 	var errs []error
@@ -103,9 +98,13 @@ func (g *graph) plugin(k *kustomization, field string, i int, entry string) erro
 		for _, file := range filesOfConfig(config.Fields) {
 			errs = append(errs, g.copyFile(k, field, file))
 		}
-		k.probeTransformer(field, i, config)
+		g.addTransformerTarget(k, field, i, config)
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || inline {
+		return string(encode(configs)), err
+	}
+	g.vetted[at] = true
+	return local(entry), g.write(at, encode(configs))
 }
 
 func vetConfig(config manifest.Object) error {
@@ -120,35 +119,41 @@ func vetConfig(config manifest.Object) error {
 	return nil
 }
 
-// filesOfConfig collects the fields of a built-in plugin that name files.
+// filesOfConfig collects what the fields of a built-in plugin name as files.
+// Kustomize takes the names of fields in any case.
 func filesOfConfig(fields map[string]any) []string {
 	var files []string
-	add := func(v any) {
-		switch v := v.(type) {
-		case string:
-			files = append(files, v)
-		case []any:
-			for _, item := range v {
-				if s, ok := item.(string); ok {
-					files = append(files, s)
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		switch strings.ToLower(key) {
+		case "path", "paths", "env", "envs", "targetfilepath":
+			files = append(files, stringsOf(fields[key])...)
+		case "files":
+			for _, pair := range stringsOf(fields[key]) {
+				files = append(files, fileOfPair(pair))
+			}
+		case "replacements":
+			list, _ := fields[key].([]any)
+			for _, item := range list {
+				if nested, ok := item.(map[string]any); ok {
+					files = append(files, filesOfConfig(nested)...)
 				}
 			}
 		}
 	}
-	for _, key := range []string{"path", "paths", "env", "envs"} {
-		add(fields[key])
+	return slices.DeleteFunc(files, func(f string) bool { return f == "" || strings.ContainsAny(f, "\n{") })
+}
+
+// stringsOf is a string, or the strings of a list.
+func stringsOf(v any) []string {
+	if s, ok := v.(string); ok {
+		return []string{s}
 	}
-	paired, _ := fields["files"].([]any)
-	for _, f := range paired {
-		if s, ok := f.(string); ok {
-			files = append(files, fileOfPair(s))
+	var out []string
+	list, _ := v.([]any)
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			out = append(out, s)
 		}
 	}
-	replacements, _ := fields["replacements"].([]any)
-	for _, r := range replacements {
-		if r, ok := r.(map[string]any); ok {
-			add(r["path"])
-		}
-	}
-	return files
+	return out
 }
