@@ -1,12 +1,10 @@
 package kustomize
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/types"
@@ -20,6 +18,8 @@ var (
 	unmatched = regexp.MustCompile(`no (?:resource )?matches (?:for )?(?:strategic merge patch|Id) "?([A-Za-z]+)\.([a-z0-9]+)\.([a-z0-9.\[\]A-Z-]+)/([^\s".]+)`)
 	// quoted matches what a message quotes: text of patches and of resources.
 	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'(?:\\\\n|[^'])*\\n[^']*'")
+	// rooted matches what is in front of a path from the root.
+	rooted = regexp.MustCompile(`(^|[\s'"(=])/`)
 	plain  = regexp.MustCompile(`^["'` + "`" + `][A-Za-z0-9_./:@\[\]-]{1,80}["'` + "`" + `]$`)
 )
 
@@ -38,7 +38,6 @@ func (g *graph) explain(ctx context.Context, err error, list manifest.List) erro
 		}
 		return fmt.Errorf("%s: a patch matches nothing: no %s%s", g.seen[g.root].file, describe(want), nearest(want, list))
 	}
-	text, _, _ = strings.Cut(text, "value: {")
 	text = quoted.ReplaceAllStringFunc(text, func(q string) string {
 		if plain.MatchString(q) {
 			return q
@@ -46,8 +45,9 @@ func (g *graph) explain(ctx context.Context, err error, list manifest.List) erro
 		return `"…"`
 	})
 	text, _, _ = strings.Cut(text, "\n")
+	text, _, _ = strings.Cut(text, "value: {")
 	// Kustomize works below the root of the file system in memory.
-	text = regexp.MustCompile(`(^|[\s'"(=])/`).ReplaceAllString(text, "$1")
+	text = rooted.ReplaceAllString(text, "$1")
 	text = strings.ReplaceAll(text, reservedFile, "the rendered objects")
 	const most = 240
 	if len(text) > most {
@@ -55,8 +55,4 @@ func (g *graph) explain(ctx context.Context, err error, list manifest.List) erro
 		text = "…" + strings.ToValidUTF8(text[len(text)-most:], "")
 	}
 	return errors.New(g.seen[g.root].file + ": kustomize: " + strings.TrimSpace(text))
-}
-
-func sortErrors(errs []error) {
-	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 }

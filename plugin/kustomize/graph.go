@@ -3,6 +3,7 @@ package kustomize
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,6 +101,9 @@ func (k *kustomization) parse(data []byte) error {
 			field, _, _ = strings.Cut(field, "\n")
 			return fmt.Errorf("%s: kustomize knows no field %s", k.file, clip(field))
 		}
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return fmt.Errorf("%s: not a kustomization: %s cannot be of type %s", k.file, clip(wrong.Field), wrong.Value)
+		}
 		return fmt.Errorf("%s: not a kustomization: a field has the wrong type", k.file)
 	}
 	k.typed.FixKustomization()
@@ -137,6 +141,9 @@ func (g *graph) follow(ctx context.Context, k *kustomization) error {
 	}
 	for i, p := range k.typed.Patches {
 		g.addTarget(k, "patches", i, p.Target)
+	}
+	for i, p := range k.typed.PatchesJson6902 { //nolint:staticcheck // deprecated, and in use
+		g.addTarget(k, "patchesJson6902", i, p.Target)
 	}
 	return errors.Join(errs...)
 }

@@ -23,26 +23,25 @@ import (
 // matches nothing for a success (kubernetes-sigs/kustomize#4379).
 type target struct {
 	of    *kustomization
-	field string // "patches" or "transformers"
+	field string // "patches", "patchesJson6902" or "transformers"
 	index int    // in that field
 	want  types.Selector
-	// annotation is what the target's probe leaves on the objects it matches.
-	annotation string
+	// mark is the field that the target's probe adds to what it matches.
+	mark string
 }
 
 func (g *graph) addTarget(k *kustomization, field string, index int, want *types.Selector) {
 	if want != nil {
 		g.targets = append(g.targets, target{
 			of: k, field: field, index: index, want: *want,
-			annotation: "core-pipeline.io/matched-" + strconv.Itoa(len(g.targets)),
+			mark: "core-pipeline-matched-" + strconv.Itoa(len(g.targets)),
 		})
 	}
 }
 
-// addTransformerTarget adds the target of a built-in patch transformer. Other
-// transformers are like patchesJson6902: kustomize itself misses the target.
+// addTransformerTarget adds the target of a built-in patch transformer.
 func (g *graph) addTransformerTarget(k *kustomization, field string, index int, config manifest.Object) {
-	if field != "transformers" || config.Kind() != "PatchTransformer" {
+	if field != "transformers" || !strings.HasPrefix(config.Kind(), "Patch") {
 		return
 	}
 	data, err := json.Marshal(config.Fields)
@@ -59,7 +58,7 @@ func (g *graph) addTransformerTarget(k *kustomization, field string, index int, 
 
 // checkTargets reports the targets that match nothing. Most are found among
 // the rendered objects at once. The others are looked for in builds of their
-// own, in which each is preceded by a patch that leaves an annotation.
+// own, in which each is preceded by a patch that leaves a mark.
 func (g *graph) checkTargets(ctx context.Context, rendered []byte, list manifest.List) error {
 	missing, err := g.notRendered(rendered)
 	if err != nil || len(missing) == 0 {
@@ -70,15 +69,19 @@ func (g *graph) checkTargets(ctx context.Context, rendered []byte, list manifest
 	for _, patches := range []bool{true, false} {
 		built, err := g.run(ctx, func(k *kustomization) types.Kustomization { return k.probed(missing, patches) })
 		if err != nil {
-			continue // the annotation itself may be what does not fit
+			continue // without some patches, others may not fit
 		}
 		found := map[string]bool{}
 		for _, r := range built.Resources() {
-			for key := range r.GetAnnotations() {
+			fields, err := r.Map()
+			if err != nil {
+				return fmt.Errorf("%s: reading a patched object: %w", g.root, err)
+			}
+			for key := range fields {
 				found[key] = true
 			}
 		}
-		missing = slices.DeleteFunc(missing, func(t target) bool { return found[t.annotation] })
+		missing = slices.DeleteFunc(missing, func(t target) bool { return found[t.mark] })
 	}
 	errs := make([]error, len(missing))
 	for i, t := range missing {
@@ -126,27 +129,28 @@ func (g *graph) deletes(k *kustomization) bool {
 	return false
 }
 
-// probe is the patch for the target; a strategic merge patch, which makes the
-// annotations that are not there yet.
+// probe is the patch for the target. Adding a field to the object itself is
+// possible whatever the object has.
 func (t target) probe() types.Patch {
 	want := t.want
-	return types.Patch{
-		Target: &want,
-		Patch:  `{"apiVersion":"v1","kind":"Probe","metadata":{"name":"probe","annotations":{"` + t.annotation + `":"true"}}}`,
-	}
+	return types.Patch{Target: &want, Patch: `[{"op": "add", "path": "/` + t.mark + `", "value": true}]`}
 }
 
 // probed returns the kustomization with a probe in front of each target, and
 // with or without the patches themselves.
 func (k *kustomization) probed(targets []target, patches bool) types.Kustomization {
 	out := k.typed
-	out.Patches, out.Transformers = nil, nil
+	out.Patches = nil
+	out.PatchesJson6902 = nil //nolint:staticcheck // deprecated, and in use
+	out.Transformers = nil
 	add := func(field string, index int) {
 		for _, t := range targets {
 			switch {
 			case t.of != k || t.field != field || t.index != index:
 			case field == "patches":
 				out.Patches = append(out.Patches, t.probe())
+			case field == "patchesJson6902":
+				out.PatchesJson6902 = append(out.PatchesJson6902, t.probe()) //nolint:staticcheck // deprecated, and in use
 			default:
 				out.Transformers = append(out.Transformers, t.transformer())
 			}
@@ -158,6 +162,12 @@ func (k *kustomization) probed(targets []target, patches bool) types.Kustomizati
 			out.Patches = append(out.Patches, entry)
 		}
 	}
+	for i, entry := range k.typed.PatchesJson6902 { //nolint:staticcheck // deprecated, and in use
+		add("patchesJson6902", i)
+		if patches {
+			out.PatchesJson6902 = append(out.PatchesJson6902, entry) //nolint:staticcheck // deprecated, and in use
+		}
+	}
 	for i, entry := range k.typed.Transformers {
 		add("transformers", i)
 		if patches {
@@ -166,7 +176,6 @@ func (k *kustomization) probed(targets []target, patches bool) types.Kustomizati
 	}
 	if !patches {
 		out.PatchesStrategicMerge = nil //nolint:staticcheck // deprecated, and in use
-		out.PatchesJson6902 = nil       //nolint:staticcheck // deprecated, and in use
 	}
 	return out
 }
@@ -175,7 +184,7 @@ func (k *kustomization) probed(targets []target, patches bool) types.Kustomizati
 func (t target) transformer() string {
 	probe := t.probe()
 	data, err := json.Marshal(map[string]any{
-		"apiVersion": "builtin", "kind": "PatchTransformer", "metadata": map[string]any{"name": t.annotation},
+		"apiVersion": "builtin", "kind": "PatchTransformer", "metadata": map[string]any{"name": t.mark},
 		"target": probe.Target, "patch": probe.Patch,
 	})
 	if err != nil {

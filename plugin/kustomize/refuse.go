@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
@@ -55,6 +56,7 @@ func (k *kustomization) refuse() error {
 		{len(k.typed.HelmCharts) > 0, "helmCharts", "the overlay patches a chart that is already rendered; vendor other charts as its dependencies"},
 		{k.typed.HelmGlobals != nil, "helmGlobals", "the overlay patches a chart that is already rendered; remove it"},
 		{len(k.typed.OpenAPI) > 0, "openapi", "it would change how every later overlay is merged; use JSON 6902 patches for custom resources"},
+		{slices.Contains(k.typed.BuildMetadata, types.ManagedByLabelOption), "buildMetadata: managedByLabel", "it names the version of a kustomize program, and none runs; use labels"},
 	} {
 		if unwanted.set {
 			errs = append(errs, fmt.Errorf("%s: %s is not supported: %s", k.file, unwanted.field, unwanted.why))

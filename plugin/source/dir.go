@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -18,6 +19,8 @@ type Dir struct {
 	limits Limits
 	files  atomic.Int64
 	bytes  atomic.Int64
+	// plain are the directories that are known to be no links.
+	plain sync.Map
 }
 
 var _ Tree = (*Dir)(nil)
@@ -36,12 +39,12 @@ func (d *Dir) Close() error { return d.root.Close() }
 
 // Open implements fs.FS.
 func (d *Dir) Open(name string) (fs.File, error) {
-	info, err := d.stat("open", name)
+	info, at, err := d.stat("open", name)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		f, err := d.root.Open(name)
+		f, err := d.root.Open(at)
 		if err != nil {
 			return nil, d.translate("open", name, err)
 		}
@@ -56,7 +59,7 @@ func (d *Dir) Open(name string) (fs.File, error) {
 
 // ReadFile implements fs.ReadFileFS.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
-	info, err := d.stat("open", name)
+	info, at, err := d.stat("open", name)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +72,7 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	if d.files.Add(1) > int64(d.limits.MaxFiles) {
 		return nil, tooMany(d.limits.MaxFiles)
 	}
-	f, err := d.root.Open(name)
+	f, err := d.root.Open(at)
 	if err != nil {
 		return nil, d.translate("open", name, err)
 	}
@@ -90,10 +93,11 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 
 // ReadDir implements fs.ReadDirFS. Entries are sorted by name; .git is absent.
 func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
-	if _, err := d.stat("readdir", name); err != nil {
+	_, at, err := d.stat("readdir", name)
+	if err != nil {
 		return nil, err
 	}
-	f, err := d.root.Open(name)
+	f, err := d.root.Open(at)
 	if err != nil {
 		return nil, d.translate("readdir", name, err)
 	}
@@ -111,39 +115,70 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // Stat implements fs.StatFS. Links are followed.
-func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.stat("stat", name) }
-
-func (d *Dir) stat(op, name string) (fs.FileInfo, error) {
-	if !fs.ValidPath(name) {
-		return nil, pathError(op, name, fs.ErrInvalid)
-	}
-	if inGit(name) {
-		return nil, pathError(op, name, fs.ErrNotExist)
-	}
-	if depth(name) > d.limits.MaxDepth {
-		return nil, tooDeep(name, d.limits.MaxDepth)
-	}
-	// Asked before opening: opening a named pipe would wait for a writer.
-	info, err := d.root.Stat(filepath.FromSlash(name))
-	if err != nil {
-		return nil, d.translate(op, name, err)
-	}
-	if !info.IsDir() && !info.Mode().IsRegular() {
-		return nil, pathError(op, name, ErrIrregular)
-	}
-	return info, nil
+func (d *Dir) Stat(name string) (fs.FileInfo, error) {
+	info, _, err := d.stat("stat", name)
+	return info, err
 }
 
-// translate names the path relative to the root and recognises the refusal of
-// os.Root, which has no exported error (go.dev/issue/70007).
+// stat also returns where name leads to, without links.
+func (d *Dir) stat(op, name string) (fs.FileInfo, string, error) {
+	at, err := resolve(op, name, d.link)
+	if err != nil {
+		return nil, "", err
+	}
+	if depth(at) > d.limits.MaxDepth {
+		return nil, "", tooDeep(name, d.limits.MaxDepth)
+	}
+	// Asked before opening: opening a named pipe would wait for a writer.
+	info, err := d.root.Lstat(filepath.FromSlash(at))
+	if err != nil {
+		return nil, "", d.translate(op, name, err)
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, "", pathError(op, name, ErrIrregular)
+	}
+	return info, filepath.FromSlash(at), nil
+}
+
+func (d *Dir) link(at string) (string, error) {
+	if _, ok := d.plain.Load(at); ok {
+		return "", nil
+	}
+	info, err := d.root.Lstat(filepath.FromSlash(at))
+	if err != nil {
+		return "", cause(err)
+	}
+	if info.Mode()&fs.ModeSymlink == 0 {
+		if info.IsDir() {
+			d.plain.Store(at, true)
+		}
+		return "", nil
+	}
+	target, err := d.root.Readlink(filepath.FromSlash(at))
+	if err != nil {
+		return "", cause(err)
+	}
+	if filepath.IsAbs(target) {
+		return "", ErrOutside
+	}
+	return filepath.ToSlash(target), nil
+}
+
+// translate names the path relative to the root.
 func (d *Dir) translate(op, name string, err error) error {
+	return pathError(op, name, cause(err))
+}
+
+// cause drops the path from an error and recognises the refusal of os.Root,
+// which has no exported error (go.dev/issue/70007).
+func cause(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
 	if err.Error() == "path escapes from parent" {
-		err = ErrOutside
+		return ErrOutside
 	}
-	return pathError(op, name, err)
+	return err
 }
 
 // dirFile is an open directory whose listing hides what a Tree hides.

@@ -19,7 +19,7 @@ type node struct {
 	name  string
 	mode  fs.FileMode
 	data  []byte
-	link  string // cleaned path of the target, for symbolic links
+	link  string // the target as written, for symbolic links
 	names []string
 }
 
@@ -49,14 +49,13 @@ func (m *Memory) addFile(name string, data []byte, mode fs.FileMode) error {
 // addLink refuses a target outside the tree by its text alone; a target that
 // does not exist is found out when the link is read, as in a checkout.
 func (m *Memory) addLink(name, target string) error {
-	if path.IsAbs(target) || strings.ContainsAny(target, "\x00\\") {
+	if target == "" || path.IsAbs(target) || strings.ContainsAny(target, "\x00\\") {
 		return pathError("link", name, ErrOutside)
 	}
-	to := path.Join(path.Dir(name), target)
-	if !fs.ValidPath(to) {
+	if !fs.ValidPath(path.Join(path.Dir(name), target)) {
 		return pathError("link", name, ErrOutside)
 	}
-	return m.addLeaf(name, &node{mode: fs.ModeSymlink | 0o777, link: to})
+	return m.addLeaf(name, &node{mode: fs.ModeSymlink | 0o777, link: target})
 }
 
 func (m *Memory) addLeaf(name string, n *node) error {
@@ -82,38 +81,24 @@ func (m *Memory) insert(parent, name string, n *node) {
 	m.nodes[parent].names = append(m.nodes[parent].names, n.name)
 }
 
-// resolve follows links in every segment of name, 40 at most as Linux does.
-func (m *Memory) resolve(op, name string) (*node, string, error) {
-	if !fs.ValidPath(name) {
-		return nil, "", pathError(op, name, fs.ErrInvalid)
-	}
-	at, rest, links := ".", name, 0
-	for rest != "" && rest != "." {
-		var segment string
-		segment, rest, _ = strings.Cut(rest, "/")
-		next := path.Join(at, segment)
-		if !fs.ValidPath(next) {
-			return nil, "", pathError(op, name, ErrOutside)
+// find follows links in every segment of name.
+func (m *Memory) find(op, name string) (*node, string, error) {
+	at, err := resolve(op, name, func(at string) (string, error) {
+		n, ok := m.nodes[at]
+		if !ok {
+			return "", fs.ErrNotExist
 		}
-		n, ok := m.nodes[next]
-		if !ok || inGit(next) {
-			return nil, "", pathError(op, name, fs.ErrNotExist)
-		}
-		if n.mode&fs.ModeSymlink == 0 {
-			at = next
-			continue
-		}
-		if links++; links > 40 {
-			return nil, "", pathError(op, name, errors.New("too many levels of symbolic links"))
-		}
-		at, rest = ".", path.Join(n.link, rest)
+		return n.link, nil
+	})
+	if err != nil {
+		return nil, "", err
 	}
 	return m.nodes[at], at, nil
 }
 
 // Open implements fs.FS.
 func (m *Memory) Open(name string) (fs.File, error) {
-	n, at, err := m.resolve("open", name)
+	n, at, err := m.find("open", name)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +111,7 @@ func (m *Memory) Open(name string) (fs.File, error) {
 
 // ReadFile implements fs.ReadFileFS. The caller must not change the result.
 func (m *Memory) ReadFile(name string) ([]byte, error) {
-	n, _, err := m.resolve("open", name)
+	n, _, err := m.find("open", name)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +123,7 @@ func (m *Memory) ReadFile(name string) ([]byte, error) {
 
 // Stat implements fs.StatFS. Links are followed.
 func (m *Memory) Stat(name string) (fs.FileInfo, error) {
-	n, _, err := m.resolve("stat", name)
+	n, _, err := m.find("stat", name)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +132,7 @@ func (m *Memory) Stat(name string) (fs.FileInfo, error) {
 
 // ReadDir implements fs.ReadDirFS. Entries are sorted by name.
 func (m *Memory) ReadDir(name string) ([]fs.DirEntry, error) {
-	n, at, err := m.resolve("readdir", name)
+	n, at, err := m.find("readdir", name)
 	if err != nil {
 		return nil, err
 	}
