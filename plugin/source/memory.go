@@ -109,7 +109,7 @@ func (m *Memory) Open(name string) (fs.File, error) {
 	return newMemFile(n, n.data), nil
 }
 
-// ReadFile implements fs.ReadFileFS. The caller must not change the result.
+// ReadFile implements fs.ReadFileFS.
 func (m *Memory) ReadFile(name string) ([]byte, error) {
 	n, _, err := m.find("open", name)
 	if err != nil {
@@ -118,7 +118,7 @@ func (m *Memory) ReadFile(name string) ([]byte, error) {
 	if n.mode.IsDir() {
 		return nil, pathError("open", name, errors.New("is a directory"))
 	}
-	return n.data, nil
+	return bytes.Clone(n.data), nil
 }
 
 // Stat implements fs.StatFS. Links are followed.

@@ -41,7 +41,7 @@ func (m mounted) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at == "" {
+	if at == "" || at == "." {
 		entries, err := m.ReadDir(name)
 		return &memDir{info: above(name), rest: entries}, err
 	}
@@ -83,7 +83,7 @@ func (m mounted) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at == "" {
+	if at == "" || at == "." {
 		return above(name), nil
 	}
 	info, err := m.tree.Stat(at)

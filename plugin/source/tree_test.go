@@ -1,0 +1,400 @@
+package source_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
+)
+
+// entry is one entry of an archive, or one file on disk.
+type entry struct {
+	name string
+	data string
+	link string // target of a symbolic link
+	kind byte   // of tar; 0 for a file, a link or, with a trailing slash, a directory
+}
+
+func archive(t testing.TB, entries ...entry) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	gz := gzip.NewWriter(&out)
+	tw := tar.NewWriter(gz)
+	for _, e := range entries {
+		header := &tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.data)), Typeflag: e.kind, Linkname: e.link}
+		if e.kind == 0 {
+			switch {
+			case e.link != "":
+				header.Typeflag = tar.TypeSymlink
+			case strings.HasSuffix(e.name, "/"):
+				header.Typeflag = tar.TypeDir
+			default:
+				header.Typeflag = tar.TypeReg
+			}
+		}
+		if err := tw.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(tw, e.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tw.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func readArchive(t testing.TB, limits source.Limits, entries ...entry) (*source.Memory, error) {
+	t.Helper()
+	return source.ReadTarGz(t.Context(), bytes.NewReader(archive(t, entries...)), "", limits)
+}
+
+func onDisk(t testing.TB, limits source.Limits, entries ...entry) *source.Dir {
+	t.Helper()
+	dir := t.TempDir()
+	for _, e := range entries {
+		at := filepath.Join(dir, filepath.FromSlash(e.name))
+		err := os.MkdirAll(filepath.Dir(at), 0o755)
+		switch {
+		case err != nil:
+		case e.link != "":
+			err = os.Symlink(e.link, at)
+		case strings.HasSuffix(e.name, "/"):
+			err = os.MkdirAll(at, 0o755)
+		default:
+			err = os.WriteFile(at, []byte(e.data), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree, err := source.OpenDir(dir, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.Close() })
+	return tree
+}
+
+// both gives the same entries as a directory and as an archive.
+func both(t *testing.T, entries ...entry) map[string]source.Tree {
+	t.Helper()
+	memory, err := readArchive(t, source.Limits{}, entries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]source.Tree{"dir": onDisk(t, source.Limits{}, entries...), "memory": memory}
+}
+
+func TestFS(t *testing.T) {
+	for name, tree := range both(t,
+		entry{name: "Chart.yaml", data: "name: a\n"}, entry{name: "empty"}, entry{name: "charts/sub/values.yaml", data: "a: 1\n"}, entry{name: "none/"}) {
+		if err := fstest.TestFS(tree, "Chart.yaml", "empty", "charts/sub/values.yaml", "none"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLinks(t *testing.T) {
+	entries := []entry{
+		{name: "a/file", data: "content"},
+		{name: ".git/config", data: "secret"}, {name: "a/.GIT/config", data: "secret"},
+		{name: "link", link: "a/file"}, {name: "a/up", link: "../a/file"}, {name: "dir", link: "a"},
+		{name: "b/twice", link: "../dir/up"}, {name: "b/self", link: "."}, {name: "b/root", link: "../"},
+		{name: "loop", link: "pool"}, {name: "pool", link: "loop"}, {name: "dangling", link: "a/none"},
+		{name: "git", link: ".git"}, {name: "config", link: ".git/config"}, {name: "deep/git", link: "../a/.GIT/config"},
+		// Lexically inside; in fact dir/../.. is above the root's parent.
+		{name: "b/c/away", link: "../../dir/../../file"},
+	}
+	for tree, fsys := range map[string]source.Tree{"dir": onDisk(t, source.Limits{}, entries...), "memory": func() source.Tree {
+		m, err := readArchive(t, source.Limits{}, entries[:len(entries)-1]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}()} {
+		for _, name := range []string{"link", "a/up", "dir/file", "dir/up", "b/twice", "b/self/twice", "b/root/dir/up"} {
+			data, err := fsys.ReadFile(name)
+			if err != nil || string(data) != "content" {
+				t.Errorf("%s: %s: %q, %v", tree, name, data, err)
+			}
+		}
+		for _, name := range []string{"dangling", "git", "config", "git/config", "deep/git", ".git", ".git/config", "a/.GIT/config", "dir/.Git/config"} {
+			if _, err := fsys.ReadFile(name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %s: %v, want fs.ErrNotExist", tree, name, err)
+			}
+			if _, err := fsys.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %s: Stat: %v, want fs.ErrNotExist", tree, name, err)
+			}
+			if _, err := fsys.ReadDir(name); err == nil {
+				t.Errorf("%s: %s: ReadDir succeeds", tree, name)
+			}
+		}
+		if _, err := fsys.ReadFile("loop"); err == nil || !strings.Contains(err.Error(), "too many levels") {
+			t.Errorf("%s: loop: %v", tree, err)
+		}
+		for _, dir := range []string{".", "a"} {
+			list, err := fsys.ReadDir(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, e := range list {
+				if strings.EqualFold(e.Name(), ".git") {
+					t.Errorf("%s: %s lists %s", tree, dir, e.Name())
+				}
+			}
+		}
+		if tree == "dir" {
+			if _, err := fsys.ReadFile("b/c/away"); !errors.Is(err, source.ErrOutside) {
+				t.Errorf("b/c/away: %v, want ErrOutside", err)
+			}
+		}
+	}
+}
+
+func TestLinksThatLeave(t *testing.T) {
+	for _, e := range []entry{
+		{name: "up", link: "../x"}, {name: "a/up", link: "../../x"}, {name: "absolute", link: "/etc/passwd"},
+		{name: "a/absolute", link: "/"}, {name: "back", link: "a/../../x"},
+	} {
+		if _, err := onDisk(t, source.Limits{}, e, entry{name: "a/x"}).ReadFile(e.name); !errors.Is(err, source.ErrOutside) {
+			t.Errorf("dir: %s: %v, want ErrOutside", e.name, err)
+		} else if strings.Contains(err.Error(), os.TempDir()) {
+			t.Errorf("the error shows where the tree lies: %v", err)
+		}
+		if _, err := readArchive(t, source.Limits{}, e); !errors.Is(err, source.ErrOutside) {
+			t.Errorf("archive: %s: %v, want ErrOutside", e.name, err)
+		}
+	}
+	// A link over a link may leave although each of them looks harmless.
+	m, err := readArchive(t, source.Limits{}, entry{name: "a/b/"}, entry{name: "here", link: "."}, entry{name: "a/b/away", link: "../../here/x"}, entry{name: "a/out", link: "../a/b/../../here/../x"})
+	if err == nil {
+		_, err = m.ReadFile("a/out")
+	}
+	if !errors.Is(err, source.ErrOutside) {
+		t.Errorf("got %v, want ErrOutside", err)
+	}
+}
+
+func TestIrregularFiles(t *testing.T) {
+	for _, kind := range []byte{tar.TypeLink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo} {
+		_, err := readArchive(t, source.Limits{}, entry{name: "a", data: ""}, entry{name: "b", link: "a", kind: kind})
+		if !errors.Is(err, source.ErrIrregular) || !strings.Contains(err.Error(), "b") {
+			t.Errorf("type %c: %v, want ErrIrregular", kind, err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, name := range []string{"/etc/passwd", "../x", "a/../../x", `a\..\x`, "a/b/../../../x", ".."} {
+		if _, err := readArchive(t, source.Limits{}, entry{name: name, data: "x"}); !errors.Is(err, source.ErrOutside) {
+			t.Errorf("%q: %v, want ErrOutside", name, err)
+		}
+	}
+	m, err := readArchive(t, source.Limits{}, entry{name: "./a/./b", data: "first"}, entry{name: "a//b", data: "second"}, entry{name: "a/c/../d", data: "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := m.ReadFile("a/b"); string(data) != "second" {
+		t.Errorf("a/b is %q: the last entry of a name wins", data)
+	}
+	for _, entries := range [][]entry{
+		{{name: "a", data: "file"}, {name: "a/b", data: "below a file"}},
+		{{name: "a/b", data: "x"}, {name: "a", data: "a file in place of a directory"}},
+		{{name: "a", link: "b"}, {name: "b/"}, {name: "a/c", data: "through a link"}},
+	} {
+		if _, err := readArchive(t, source.Limits{}, entries...); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%v: %v, want fs.ErrExist", entries, err)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	deep := strings.Repeat("d/", 10) + "file"
+	long := strings.Repeat("n", 5000)
+	for _, tc := range []struct {
+		name    string
+		limits  source.Limits
+		entries []entry
+		flag    string
+	}{
+		{"files", source.Limits{MaxFiles: 2}, []entry{{name: "a"}, {name: "b"}, {name: "c"}}, "--max-files"},
+		{"directories count", source.Limits{MaxFiles: 2}, []entry{{name: "a/"}, {name: "b/"}, {name: "c/"}}, "--max-files"},
+		{"one file", source.Limits{MaxFileBytes: 3}, []entry{{name: "a", data: "abcd"}}, "--max-file-bytes"},
+		{"all files", source.Limits{MaxTotalBytes: 5}, []entry{{name: "a", data: "abc"}, {name: "b", data: "abc"}}, "--max-total-bytes"},
+		{"depth", source.Limits{MaxDepth: 5}, []entry{{name: deep}}, "--max-depth"},
+		{"long name", source.Limits{}, []entry{{name: long}}, "--max-depth"},
+	} {
+		_, err := readArchive(t, tc.limits, tc.entries...)
+		if !errors.Is(err, source.ErrLimit) || !strings.Contains(err.Error(), tc.flag) {
+			t.Errorf("archive: %s: %v, want ErrLimit with %s", tc.name, err, tc.flag)
+		}
+		if err != nil && len(err.Error()) > 300 {
+			t.Errorf("%s: the error has %d bytes", tc.name, len(err.Error()))
+		}
+		if tc.name == "directories count" || tc.name == "long name" {
+			continue
+		}
+		tree := onDisk(t, tc.limits, tc.entries...)
+		err = nil
+		for _, e := range tc.entries {
+			_, readErr := tree.ReadFile(e.name)
+			err = errors.Join(err, readErr)
+		}
+		if !errors.Is(err, source.ErrLimit) || !strings.Contains(err.Error(), tc.flag) {
+			t.Errorf("dir: %s: %v, want ErrLimit with %s", tc.name, err, tc.flag)
+		}
+	}
+	// What is below .git is as large as it likes.
+	if _, err := readArchive(t, source.Limits{MaxFileBytes: 3}, entry{name: ".git/pack", data: "abcd"}, entry{name: "a", data: "a"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// endless is an archive without end, packed: entries or one file.
+type endless struct{ write func(*tar.Writer) error }
+
+func (e endless) reader() io.ReadCloser {
+	r, w := io.Pipe()
+	go func() {
+		gz := gzip.NewWriter(w)
+		tw := tar.NewWriter(gz)
+		var err error
+		for err == nil {
+			err = e.write(tw)
+		}
+		w.CloseWithError(err)
+	}()
+	return r
+}
+
+// TestBombs reads archives without end: what is taken in is bounded by the
+// limits, so the test ends.
+func TestBombs(t *testing.T) {
+	zeros := make([]byte, 1<<20)
+	i := 0
+	for name, write := range map[string]func(*tar.Writer) error{
+		"entries": func(w *tar.Writer) error {
+			i++
+			return w.WriteHeader(&tar.Header{Name: "d" + hex.EncodeToString([]byte{byte(i >> 16), byte(i >> 8), byte(i)}), Typeflag: tar.TypeReg})
+		},
+		"the same entry": func(w *tar.Writer) error {
+			return w.WriteHeader(&tar.Header{Name: "same", Typeflag: tar.TypeReg})
+		},
+		"entries below .git": func(w *tar.Writer) error {
+			return w.WriteHeader(&tar.Header{Name: ".git/x", Typeflag: tar.TypeReg})
+		},
+		"bytes": func(w *tar.Writer) error {
+			i++
+			if err := w.WriteHeader(&tar.Header{Name: "f" + hex.EncodeToString([]byte{byte(i >> 8), byte(i)}), Typeflag: tar.TypeReg, Size: int64(len(zeros))}); err != nil {
+				return err
+			}
+			_, err := w.Write(zeros)
+			return err
+		},
+	} {
+		r := endless{write}.reader()
+		_, err := source.ReadTarGz(t.Context(), r, "", source.Limits{MaxFiles: 10_000, MaxTotalBytes: 32 << 20})
+		if !errors.Is(err, source.ErrLimit) {
+			t.Errorf("%s: %v, want ErrLimit", name, err)
+		}
+		r.Close() //nolint:errcheck,gosec // ends the writer
+	}
+}
+
+// TestMillionEntries is a whole archive of 10^6 files, the default limits.
+func TestMillionEntries(t *testing.T) {
+	i := 0
+	r := endless{func(w *tar.Writer) error {
+		if i++; i > 1_000_000 {
+			return errors.Join(w.Close(), io.EOF)
+		}
+		return w.WriteHeader(&tar.Header{Name: "d/" + hex.EncodeToString([]byte{byte(i >> 16), byte(i >> 8), byte(i)}), Typeflag: tar.TypeReg})
+	}}.reader()
+	defer r.Close() //nolint:errcheck // ends the writer
+	if _, err := source.ReadTarGz(t.Context(), r, "", source.Limits{}); !errors.Is(err, source.ErrLimit) || i > 200_000 {
+		t.Errorf("after %d entries: %v, want ErrLimit", i, err)
+	}
+}
+
+func TestBrokenArchives(t *testing.T) {
+	good := archive(t, entry{name: "a", data: strings.Repeat("abc", 1000)})
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)-6] ^= 0xff // the CRC at the end
+	for name, data := range map[string][]byte{
+		"empty": nil, "not gzip": []byte("hello"), "cut": good[:len(good)/2], "cut at the end": good[:len(good)-1], "CRC": flipped,
+		"gzip of no tar": func() []byte {
+			var out bytes.Buffer
+			gz := gzip.NewWriter(&out)
+			gz.Write([]byte(strings.Repeat("x", 2000))) //nolint:errcheck,gosec // a buffer takes it
+			gz.Close()                                  //nolint:errcheck,gosec // a buffer takes it
+			return out.Bytes()
+		}(),
+	} {
+		_, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), "", source.Limits{})
+		if err == nil || !strings.HasPrefix(err.Error(), "reading the archive: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestChecksum(t *testing.T) {
+	data := archive(t, entry{name: "a", data: "x"})
+	sum := sha256.Sum256(data)
+	if _, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), hex.EncodeToString(sum[:]), source.Limits{}); err != nil {
+		t.Error(err)
+	}
+	sum[0]++
+	if _, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), hex.EncodeToString(sum[:]), source.Limits{}); !errors.Is(err, source.ErrChecksum) {
+		t.Errorf("got %v, want ErrChecksum", err)
+	}
+}
+
+func TestArchiveCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := source.ReadTarGz(ctx, bytes.NewReader(archive(t)), "", source.Limits{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+func FuzzReadTarGz(f *testing.F) {
+	f.Add(archive(f, entry{name: "a/b", data: "x"}, entry{name: "l", link: "a/b"}, entry{name: "d/"}))
+	f.Add(archive(f, entry{name: "../x", data: "x"}))
+	f.Add(archive(f, entry{name: "a", link: "/etc", kind: tar.TypeLink}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), "", source.Limits{MaxFiles: 100, MaxTotalBytes: 1 << 20})
+		if err != nil {
+			return
+		}
+		// Whatever is listed can be looked at, and has a valid name.
+		links := 0
+		err = fs.WalkDir(m, ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !fs.ValidPath(name) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if d.Type()&fs.ModeSymlink != 0 {
+				links++
+			} else if _, err := m.Stat(name); err != nil {
+				t.Error(err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
