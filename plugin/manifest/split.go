@@ -25,11 +25,13 @@ func Split(source, text string) (List, error) {
 	var errs []error
 	number := 0
 	for _, doc := range separator.Split(strings.TrimSpace(text), -1) {
-		if strings.TrimSpace(doc) == "" {
+		if doc = strings.TrimSpace(doc); doc == "" {
 			continue
 		}
 		number++
-		fields, err := decode([]byte(doc))
+		// `helm template` ends every document with one newline, which a block
+		// scalar at the end keeps.
+		fields, err := decode([]byte(doc + "\n"))
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: document %d: %w", source, number, err))

@@ -71,7 +71,11 @@ func (m *Merged) set(name, key string, value any) error {
 	if path[0].key == "" {
 		return errors.New("must start with a key")
 	}
-	root, err := assign(m.Values, path, value)
+	var old any
+	if m.Values != nil {
+		old = m.Values
+	}
+	root, err := assign(old, path, value)
 	if err != nil {
 		return err
 	}
@@ -110,14 +114,17 @@ func note(origins map[string]Origin, at string, value any, origin Origin) {
 	}
 }
 
-// assign returns a copy of node in which path leads to value. Whatever is in
-// the way and of another type is replaced, as Helm does.
+// assign returns a copy of node in which path leads to value. Null on the way
+// is replaced; another type is an error, as in Helm.
 func assign(node any, path []segment, value any) (any, error) {
 	if len(path) == 0 {
 		return value, nil
 	}
 	if path[0].key != "" {
-		old, _ := node.(map[string]any)
+		old, ok := node.(map[string]any)
+		if node != nil && !ok {
+			return nil, fmt.Errorf("the key %s is looked for in something that is not a mapping", path[0].key)
+		}
 		out := maps.Clone(old)
 		if out == nil {
 			out = map[string]any{}
@@ -126,7 +133,10 @@ func assign(node any, path []segment, value any) (any, error) {
 		out[path[0].key] = child
 		return out, err
 	}
-	old, _ := node.([]any)
+	old, ok := node.([]any)
+	if node != nil && !ok {
+		return nil, fmt.Errorf("the index %d is looked for in something that is not a list", path[0].index)
+	}
 	out := slices.Clone(old)
 	for len(out) <= path[0].index {
 		out = append(out, nil)

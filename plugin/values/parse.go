@@ -67,11 +67,12 @@ func Parse(file string, data []byte) (Layer, error) {
 func parseError(file string, decodeErr, nodeErr error, doc *yamlnode.Node) error {
 	at := Origin{File: file}
 	if le, ok := errors.AsType[*yamlnode.LoadError](nodeErr); ok {
-		at.Line, at.Column = max(le.Mark.Line, 1), le.Mark.Column+1
-		if message, _, _ := strings.Cut(le.Message, "anchor"); message != le.Message {
-			return fmt.Errorf("%s: unknown anchor", at)
+		at.Line, at.Column = le.Mark.Line, le.Mark.Column
+		message, _, _ := strings.Cut(le.Message, " (value:")
+		if strings.Contains(message, "anchor") {
+			message = "unknown anchor"
 		}
-		return fmt.Errorf("%s: %s", at, le.Message)
+		return fmt.Errorf("%s: %s", at, message)
 	}
 	if len(doc.Content) == 1 {
 		top := doc.Content[0]
