@@ -61,7 +61,7 @@ func TestDependencyDirection(t *testing.T) {
 			t.Errorf("%s: a new package; say in this test what it may import", name)
 			continue
 		}
-		for _, imported := range strings.Split(imports, ",") {
+		for imported := range strings.SplitSeq(imports, ",") {
 			own := strings.TrimPrefix(imported, module+"/")
 			first, _, _ := strings.Cut(imported, "/")
 			switch {

@@ -143,7 +143,7 @@ func TestMessage(t *testing.T) {
 		{"control characters", "bad \x1b[31m\x07 name", "bad ?[31m? name"},
 		{"blank lines", "a\n\n  \nb\n", "a\nb"},
 	} {
-		got := Message(errorText(tc.text))
+		got := Message(textError(tc.text))
 		if tc.name == "long line" {
 			if len(got) > maxFirstLine || !strings.HasSuffix(got, "…") || !strings.HasPrefix(got, "ääää") {
 				t.Errorf("%s: %d bytes: %s", tc.name, len(got), got)
@@ -154,14 +154,14 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
-	if lines := strings.Split(Message(errorText(strings.Repeat("x\n", 100))), "\n"); len(lines) != maxProblems+1 {
+	if lines := strings.Split(Message(textError(strings.Repeat("x\n", 100))), "\n"); len(lines) != maxProblems+1 {
 		t.Errorf("100 problems give %d lines", len(lines))
 	}
 }
 
-type errorText string
+type textError string
 
-func (e errorText) Error() string { return string(e) }
+func (e textError) Error() string { return string(e) }
 
 func TestRedact(t *testing.T) {
 	merged := map[string]any{
@@ -169,7 +169,7 @@ func TestRedact(t *testing.T) {
 		"secret": map[string]any{"data": map[string]any{"URL": "postgres://u:pass@h", "SHORT": "abc"}},
 		"list":   []any{map[string]any{"apiKey": "key-12345678"}}, "dbPassword": "hunter2hunter2",
 	}
-	err := errorText("a public-tag-1 b postgres://u:pass@h c key-12345678 d hunter2hunter2 e abc")
+	err := textError("a public-tag-1 b postgres://u:pass@h c key-12345678 d hunter2hunter2 e abc")
 	got := redact(err, merged).Error()
 	if want := "a public-tag-1 b [redacted] c [redacted] d [redacted] e abc"; got != want {
 		t.Errorf("%q, want %q", got, want)

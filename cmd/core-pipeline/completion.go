@@ -42,7 +42,7 @@ func completionCommand(app *cli.App, stdout io.Writer) *cli.Command {
 			"core-pipeline completion fish > ~/.config/fish/completions/core-pipeline.fish"),
 		BashComplete: func(*cli.Context) { fmt.Fprint(stdout, "bash\nzsh\nfish\n") }, //nolint:errcheck // a completion has no errors
 		Action: func(c *cli.Context) error {
-			script := ""
+			var script string
 			switch shell := c.Args().First(); shell {
 			case "bash":
 				script = bashCompletion

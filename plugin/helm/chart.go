@@ -248,7 +248,7 @@ func (w *walker) loadError(err error) error {
 // in PARENT: " prefixes.
 func subchartDir(prefix string) string {
 	dir := ""
-	for _, part := range strings.Split(prefix, ": ") {
+	for part := range strings.SplitSeq(prefix, ": ") {
 		if rest, ok := strings.CutPrefix(part, "error unpacking subchart "); ok {
 			name, _, _ := strings.Cut(rest, " in ")
 			dir = path.Join(dir, "charts", strings.TrimPrefix(name, "tar in "))

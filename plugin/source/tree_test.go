@@ -311,7 +311,7 @@ func TestBombs(t *testing.T) {
 		if !errors.Is(err, source.ErrLimit) {
 			t.Errorf("%s: %v, want ErrLimit", name, err)
 		}
-		r.Close() //nolint:errcheck,gosec // ends the writer
+		r.Close() //nolint:errcheck // ends the writer
 	}
 }
 
@@ -339,8 +339,8 @@ func TestBrokenArchives(t *testing.T) {
 		"gzip of no tar": func() []byte {
 			var out bytes.Buffer
 			gz := gzip.NewWriter(&out)
-			gz.Write([]byte(strings.Repeat("x", 2000))) //nolint:errcheck,gosec // a buffer takes it
-			gz.Close()                                  //nolint:errcheck,gosec // a buffer takes it
+			gz.Write([]byte(strings.Repeat("x", 2000))) //nolint:errcheck // a buffer takes it
+			gz.Close()                                  //nolint:errcheck // a buffer takes it
 			return out.Bytes()
 		}(),
 	} {

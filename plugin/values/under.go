@@ -1,6 +1,9 @@
 package values
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Under returns the layer as it looks to a parent that keeps it below keys:
 // the defaults of a dependency, seen from the chart.
@@ -13,8 +16,8 @@ func (l Layer) Under(keys ...string) Layer {
 	for path, origin := range l.origins {
 		out.origins[prefix+"."+path] = origin
 	}
-	for i := len(keys) - 1; i >= 0; i-- {
-		out.Values = map[string]any{keys[i]: out.Values}
+	for _, key := range slices.Backward(keys) {
+		out.Values = map[string]any{key: out.Values}
 	}
 	return out
 }

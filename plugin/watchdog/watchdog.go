@@ -110,7 +110,7 @@ func (d *Watchdog) check(samples []metrics.Sample) {
 	metrics.Read(samples)
 	used := samples[0].Value.Uint64() - samples[1].Value.Uint64()
 	switch {
-	case used > uint64(d.limits.Memory):
+	case used > uint64(d.limits.Memory): //nolint:gosec // start has made it positive
 		d.end("used more than %s of memory (--memory-limit)", size(d.limits.Memory))
 	case time.Since(d.start) > d.limits.Timeout:
 		d.end("took longer than %s (--timeout)", d.limits.Timeout)

@@ -40,7 +40,7 @@ var sink any
 func recurse(n int) int {
 	var frame [64]int
 	frame[n%64] = n
-	return recurse(n+1) + frame[(n+1)%64]
+	return recurse(n+1) + frame[(n+1)%64] //nolint:staticcheck // without an end on purpose
 }
 
 const eaterVariable = "WATCHDOG_TEST_EATER"

@@ -23,7 +23,7 @@ type Repository struct {
 //
 // Errors name dir as it was given, never where it lies.
 func OpenRepository(dir, root string, limits source.Limits) (Repository, error) {
-	rel := ""
+	var rel string
 	var err error
 	if root == "" {
 		root, rel, err = source.FindRoot(dir, ".")
