@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"regexp"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/helm"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/values"
 )
 
 // maxFirstLine is how many bytes of an error Argo CD's user interface shows
@@ -116,22 +119,33 @@ func editDistance(a, b string) int {
 // secretKey matches keys below which values are taken for secrets.
 var secretKey = regexp.MustCompile(`(?i)secret|passw|token|credential|private|api-?_?key|dsn|connection-?_?string`)
 
-// minSecret is the length from which on a value is recognisable in a text.
-const minSecret = 8
+// referenceKey matches keys that name a secret, or a part of one, and hold none:
+// existingSecret, secretName, secretKeyRef, passwordKey.
+var referenceKey = regexp.MustCompile(`(?i)^existing|(name|ref|type|path|class|enabled)$|(secret|passwo?r?d|token|credentials?)key$`)
 
-// redact removes secret values from the text of err: a chart may put any
-// value into the message of `fail`, and so may the libraries underneath.
-func redact(err error, merged map[string]any) error {
-	if err == nil {
-		return nil
-	}
+// minSecret is the length from which on a value is recognisable in a text.
+const minSecret = 6
+
+// secretsOf collects the secret values of a request: those of every layer and
+// of the chart's own defaults, where these can be read.
+func secretsOf(ctx context.Context, tree fs.FS, req Request, layers []values.Layer, merged *values.Merged) []string {
 	var secrets []string
-	findSecrets(merged, false, &secrets)
+	findSecrets(merged.Values, false, &secrets)
+	if all, err := withDefaults(ctx, tree, req, layers); err == nil {
+		findSecrets(all.Values, false, &secrets)
+	}
 	// The longest first: one may be a part of another.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	return secrets
+}
+
+// redact removes secrets from the text of err: a chart may put any value into
+// the message of `fail`, and so may the libraries underneath.
+func redact(err error, secrets []string) error {
 	text := err.Error()
 	for _, s := range secrets {
 		text = strings.ReplaceAll(text, s, "[redacted]")
+		text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString([]byte(s)), "[redacted]")
 	}
 	if text == err.Error() {
 		return err
@@ -143,7 +157,7 @@ func findSecrets(value any, secret bool, out *[]string) {
 	switch v := value.(type) {
 	case map[string]any:
 		for k, item := range v {
-			findSecrets(item, secret || secretKey.MatchString(k), out)
+			findSecrets(item, (secret || secretKey.MatchString(k)) && !referenceKey.MatchString(k), out)
 		}
 	case []any:
 		for _, item := range v {

@@ -80,7 +80,8 @@ func filesBeside(tree fs.FS, file string) []string {
 	var names []string
 	entries, _ := fs.ReadDir(tree, path.Dir(file))
 	for _, e := range entries {
-		if !e.IsDir() {
+		// The file itself is listed if it is a link that leads nowhere.
+		if !e.IsDir() && e.Name() != path.Base(file) {
 			names = append(names, e.Name())
 		}
 	}

@@ -167,15 +167,18 @@ func TestRedact(t *testing.T) {
 	merged := map[string]any{
 		"image":  map[string]any{"tag": "public-tag-1"},
 		"secret": map[string]any{"data": map[string]any{"URL": "postgres://u:pass@h", "SHORT": "abc"}},
-		"list":   []any{map[string]any{"apiKey": "key-12345678"}}, "dbPassword": "hunter2hunter2",
+		"list":   []any{map[string]any{"apiKey": "key-12345678"}}, "dbPassword": "hunter2",
+		"kafka": map[string]any{"existingSecret": "kafka-user", "passwordKey": "password-in-it", "secretKeyRef": map[string]any{"name": "referred-to"}},
 	}
-	err := textError("a public-tag-1 b postgres://u:pass@h c key-12345678 d hunter2hunter2 e abc")
-	got := redact(err, merged).Error()
-	if want := "a public-tag-1 b [redacted] c [redacted] d [redacted] e abc"; got != want {
+	var secrets []string
+	findSecrets(merged, false, &secrets)
+	err := textError("a public-tag-1 b postgres://u:pass@h c key-12345678 d hunter2 e abc kafka-user password-in-it referred-to aHVudGVyMg==")
+	got := redact(err, secrets).Error()
+	if want := "a public-tag-1 b [redacted] c [redacted] d [redacted] e abc kafka-user password-in-it referred-to [redacted]"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if redact(nil, merged) != nil {
-		t.Error("no error became one")
+	if plain := textError("nothing in it"); redact(plain, secrets) != error(plain) {
+		t.Error("an error without secrets was replaced")
 	}
 }
 

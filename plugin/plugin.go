@@ -76,21 +76,28 @@ func render(ctx context.Context, tree fs.FS, req Request, opts Options) (renderi
 		return r, err
 	}
 	r.layers = layers
+	// A chart may put a value into the message of fail.
+	redacted := func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return redact(err, secretsOf(ctx, tree, req, layers, merged))
+	}
 
 	opts.begin("rendering templates")
 	rendered, err := chart.Render(ctx, merged.Values, req.release())
 	if err != nil {
-		return r, redact(locate(ctx, tree, req, layers, err), merged.Values)
+		return r, redacted(locate(ctx, tree, req, layers, err))
 	}
 	r.objects, r.final = rendered.Objects, rendered.Values
 	if overlay != "" {
 		opts.begin("applying the overlay")
 		r.objects, err = kustomize.Build(ctx, tree, overlay, r.objects)
 		if err != nil {
-			return r, redact(err, merged.Values)
+			return r, redacted(err)
 		}
 	}
 	opts.begin("checking the objects")
 	err = manifest.Check(r.objects, manifest.CheckOptions{Namespace: req.Namespace, AllowEmpty: req.AllowEmpty})
-	return r, redact(err, merged.Values)
+	return r, redacted(err)
 }

@@ -45,6 +45,7 @@ func validate(c *chart.Chart, dir string, values map[string]any) error {
 	if len(found) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(found, func(a, b Violation) int { return slices.Compare(a.Path, b.Path) })
 	return &ValidationError{Violations: found}
 }
 

@@ -16,6 +16,8 @@ var (
 	// unmatched is kustomize's message for a strategic merge patch without a
 	// target of its own: "… matches strategic merge patch \"Kind.v1.group/name.ns\"".
 	unmatched = regexp.MustCompile(`no (?:resource )?matches (?:for )?(?:strategic merge patch|Id) "?([A-Za-z]+)\.([a-z0-9]+)\.([a-z0-9.\[\]A-Z-]+)/([^\s".]+)`)
+	// twice is its message for a resource that the rendered objects have.
+	twice = regexp.MustCompile(`already registered id: ([A-Za-z]+)\.[^/\s]*/([^\s']+)\.[^.\s']+'`)
 	// quoted matches what a message quotes: text of patches and of resources.
 	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'(?:\\\\n|[^'])*\\n[^']*'")
 	// rooted matches what is in front of a path from the root.
@@ -37,6 +39,9 @@ func (g *graph) explain(ctx context.Context, err error, list manifest.List) erro
 			want.Group = m[3]
 		}
 		return fmt.Errorf("%s: a patch matches nothing: no %s%s", g.seen[g.root].file, describe(want), nearest(want, list))
+	}
+	if m := twice.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s: %s/%s is a resource of the overlay and was rendered already; use a patch to change it", g.seen[g.root].file, m[1], m[2])
 	}
 	text = quoted.ReplaceAllStringFunc(text, func(q string) string {
 		if plain.MatchString(q) {

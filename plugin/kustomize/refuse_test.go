@@ -110,7 +110,7 @@ func TestRefused(t *testing.T) {
 		{"secret in a bad patch", "patches: [{patch: '{\"" + canary + "\": [', target: {kind: Service}}]", "env/kustomization.yaml: kustomize: "},
 		{"secret in a patch that does not fit", "patches: [{patch: '[{\"op\": \"test\", \"path\": \"/a\", \"value\": \"" + canary + "\"}]', target: {kind: Service}}]", "env/kustomization.yaml: kustomize: "},
 		{"secret in a resource", "resources: [secret.yaml]", "env/kustomization.yaml: kustomize: "},
-		{"two of a kind", "resources: [smp.yaml]", "already registered id: Service.v1.[noGrp]/api.[noNs]"},
+		{"two of a kind", "resources: [smp.yaml]", "env/kustomization.yaml: Service/api is a resource of the overlay and was rendered already; use a patch to change it"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -64,7 +64,7 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, pathError("open", name, errors.New("is a directory"))
+		return nil, newPathError("open", name, errors.New("is a directory"))
 	}
 	if info.Size() > d.limits.MaxFileBytes {
 		return nil, tooLarge(name, d.limits.MaxFileBytes)
@@ -135,7 +135,7 @@ func (d *Dir) stat(op, name string) (fs.FileInfo, string, error) {
 		return nil, "", d.translate(op, name, err)
 	}
 	if !info.IsDir() && !info.Mode().IsRegular() {
-		return nil, "", pathError(op, name, ErrIrregular)
+		return nil, "", newPathError(op, name, ErrIrregular)
 	}
 	return info, filepath.FromSlash(at), nil
 }
@@ -166,7 +166,7 @@ func (d *Dir) link(at string) (string, error) {
 
 // translate names the path relative to the root.
 func (d *Dir) translate(op, name string, err error) error {
-	return pathError(op, name, cause(err))
+	return newPathError(op, name, cause(err))
 }
 
 // cause drops the path from an error and recognises the refusal of os.Root,
@@ -223,16 +223,11 @@ func nextEntries(rest *[]fs.DirEntry, n int) ([]fs.DirEntry, error) {
 // the only hint that also holds when Argo CD narrows the archive to the
 // common ancestor of manifest-generate-paths: ARGOCD_APP_SOURCE_PATH does not.
 func FindRoot(dir, fallback string) (root, rel string, err error) {
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return "", "", err
-	}
-	dir, err = filepath.EvalSymlinks(dir)
-	if err != nil {
+	if dir, err = realPath(dir); err != nil {
 		return "", "", err
 	}
 	root = dir
-	if fallback, err := filepath.EvalSymlinks(fallback); err == nil {
+	if fallback, err := realPath(fallback); err == nil {
 		if rel, err := filepath.Rel(fallback, dir); err == nil && filepath.IsLocal(rel) {
 			root = fallback
 		}
@@ -252,4 +247,13 @@ func FindRoot(dir, fallback string) (root, rel string, err error) {
 	}
 	rel, err = filepath.Rel(root, dir)
 	return root, filepath.ToSlash(rel), err
+}
+
+// realPath is the absolute path without links.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
 }

@@ -101,6 +101,21 @@ func inGit(name string) bool {
 	return false
 }
 
-func pathError(op, name string, err error) error {
-	return &fs.PathError{Op: op, Path: path.Clean(name), Err: err}
+// pathError is a *fs.PathError, to errors.As, whose text leaves out Op: the
+// reader of a message did not call anything.
+type pathError struct{ fs.PathError }
+
+func newPathError(op, name string, err error) error {
+	return &pathError{fs.PathError{Op: op, Path: path.Clean(name), Err: err}}
+}
+
+func (e *pathError) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// As implements the interface of errors.As.
+func (e *pathError) As(target any) bool {
+	pe, ok := target.(**fs.PathError)
+	if ok {
+		*pe = &e.PathError
+	}
+	return ok
 }

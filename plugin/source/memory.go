@@ -32,7 +32,7 @@ func (m *Memory) addDir(name string) error {
 		if n.mode.IsDir() {
 			return nil
 		}
-		return pathError("extract", name, fs.ErrExist)
+		return newPathError("extract", name, fs.ErrExist)
 	}
 	parent := path.Dir(name)
 	if err := m.addDir(parent); err != nil {
@@ -50,10 +50,10 @@ func (m *Memory) addFile(name string, data []byte, mode fs.FileMode) error {
 // does not exist is found out when the link is read, as in a checkout.
 func (m *Memory) addLink(name, target string) error {
 	if target == "" || path.IsAbs(target) || strings.ContainsAny(target, "\x00\\") {
-		return pathError("link", name, ErrOutside)
+		return newPathError("link", name, ErrOutside)
 	}
 	if !fs.ValidPath(path.Join(path.Dir(name), target)) {
-		return pathError("link", name, ErrOutside)
+		return newPathError("link", name, ErrOutside)
 	}
 	return m.addLeaf(name, &node{mode: fs.ModeSymlink | 0o777, link: target})
 }
@@ -61,7 +61,7 @@ func (m *Memory) addLink(name, target string) error {
 func (m *Memory) addLeaf(name string, n *node) error {
 	if old, ok := m.nodes[name]; ok {
 		if old.mode.IsDir() {
-			return pathError("extract", name, fs.ErrExist)
+			return newPathError("extract", name, fs.ErrExist)
 		}
 		n.name = old.name
 		m.nodes[name] = n // tar: the last entry of a name wins
@@ -116,7 +116,7 @@ func (m *Memory) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if n.mode.IsDir() {
-		return nil, pathError("open", name, errors.New("is a directory"))
+		return nil, newPathError("open", name, errors.New("is a directory"))
 	}
 	return bytes.Clone(n.data), nil
 }
@@ -137,7 +137,7 @@ func (m *Memory) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if !n.mode.IsDir() {
-		return nil, pathError("readdir", name, errors.New("is not a directory"))
+		return nil, newPathError("readdir", name, errors.New("is not a directory"))
 	}
 	entries := make([]fs.DirEntry, 0, len(n.names))
 	for _, child := range n.names {
@@ -175,6 +175,6 @@ type memDir struct {
 func (d *memDir) Stat() (fs.FileInfo, error) { return d.info, nil }
 func (d *memDir) Close() error               { return nil }
 func (d *memDir) Read([]byte) (int, error) {
-	return 0, pathError("read", d.info.Name(), errors.New("is a directory"))
+	return 0, newPathError("read", d.info.Name(), errors.New("is a directory"))
 }
 func (d *memDir) ReadDir(n int) ([]fs.DirEntry, error) { return nextEntries(&d.rest, n) }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"strings"
@@ -25,7 +26,7 @@ type mounted struct {
 func (m mounted) inside(op, name string) (string, error) {
 	switch {
 	case !fs.ValidPath(name):
-		return "", pathError(op, name, fs.ErrInvalid)
+		return "", newPathError(op, name, fs.ErrInvalid)
 	case name == m.prefix:
 		return ".", nil
 	case strings.HasPrefix(name, m.prefix+"/"):
@@ -33,7 +34,7 @@ func (m mounted) inside(op, name string) (string, error) {
 	case name == "." || strings.HasPrefix(m.prefix, name+"/"):
 		return "", nil
 	}
-	return "", pathError(op, name, fs.ErrNotExist)
+	return "", newPathError(op, name, fs.ErrNotExist)
 }
 
 func (m mounted) Open(name string) (fs.File, error) {
@@ -92,8 +93,8 @@ func (m mounted) Stat(name string) (fs.FileInfo, error) {
 
 // outward gives an error of the tree the name that the caller knows.
 func (m mounted) outward(name string, err error) error {
-	if pe, ok := err.(*fs.PathError); ok { //nolint:errorlint // only what the tree itself made
-		return pathError(pe.Op, name, pe.Err)
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return newPathError(pe.Op, name, pe.Err)
 	}
 	return err
 }

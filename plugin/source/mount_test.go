@@ -68,6 +68,10 @@ func TestFindRoot(t *testing.T) {
 			t.Errorf("%s: %q, %q, %v; want %q, %q", tc.name, root, rel, err, at(tc.root), tc.rel)
 		}
 	}
+	t.Chdir(at("plain"))
+	if root, rel, err := source.FindRoot("charts/a", "."); err != nil || root != at("plain") || rel != "charts/a" {
+		t.Errorf("from the working directory: %q, %q, %v", root, rel, err)
+	}
 	if _, _, err := source.FindRoot(at("none"), base); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a directory that does not exist: %v", err)
 	}

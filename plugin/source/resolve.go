@@ -17,7 +17,7 @@ const maxLinks = 40
 // A name that leads below .git does not exist, whatever links lead there.
 func resolve(op, name string, lookup func(at string) (target string, err error)) (string, error) {
 	if !fs.ValidPath(name) {
-		return "", pathError(op, name, fs.ErrInvalid)
+		return "", newPathError(op, name, fs.ErrInvalid)
 	}
 	at, rest, links := ".", name, 0
 	for rest != "" {
@@ -27,25 +27,25 @@ func resolve(op, name string, lookup func(at string) (target string, err error))
 		case segment == "" || segment == ".":
 		case segment == "..":
 			if at == "." {
-				return "", pathError(op, name, ErrOutside)
+				return "", newPathError(op, name, ErrOutside)
 			}
 			at = path.Dir(at)
 		case inGit(next):
-			return "", pathError(op, name, fs.ErrNotExist)
+			return "", newPathError(op, name, fs.ErrNotExist)
 		default:
 			target, err := lookup(next)
 			if err != nil {
-				return "", pathError(op, name, err)
+				return "", newPathError(op, name, err)
 			}
 			if target == "" {
 				at = next
 				continue
 			}
 			if links++; links > maxLinks {
-				return "", pathError(op, name, errors.New("too many levels of symbolic links"))
+				return "", newPathError(op, name, errors.New("too many levels of symbolic links"))
 			}
 			if strings.HasPrefix(target, "/") || strings.Contains(target, `\`) {
-				return "", pathError(op, name, ErrOutside)
+				return "", newPathError(op, name, ErrOutside)
 			}
 			rest = target + "/" + rest
 		}

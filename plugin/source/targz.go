@@ -91,7 +91,7 @@ func readTarGz(in io.Reader, limits Limits) (*Memory, error) {
 		case tar.TypeXGlobalHeader:
 			// git archive writes one; it describes the archive, not a file.
 		default:
-			err = pathError("extract", name, ErrIrregular)
+			err = newPathError("extract", name, ErrIrregular)
 		}
 		if err != nil {
 			return nil, err
@@ -107,14 +107,14 @@ func readTarGz(in io.Reader, limits Limits) (*Memory, error) {
 // entryName cleans a name from the archive and refuses the unsafe ones.
 func entryName(raw string, limits Limits) (string, error) {
 	if strings.ContainsRune(raw, 0) || strings.HasPrefix(raw, "/") || strings.Contains(raw, `\`) {
-		return "", pathError("extract", raw, ErrOutside)
+		return "", newPathError("extract", raw, ErrOutside)
 	}
 	if len(raw) > 4096 || depth(raw) > limits.MaxDepth+1 {
 		return "", tooDeep(raw, limits.MaxDepth)
 	}
 	name := path.Clean(raw)
 	if !fs.ValidPath(name) {
-		return "", pathError("extract", raw, ErrOutside)
+		return "", newPathError("extract", raw, ErrOutside)
 	}
 	return name, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -83,7 +84,7 @@ func prepare(app *cli.App, stderr io.Writer) {
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.DisableSliceFlagSeparator = true
 	app.HideVersion = true
-	onUsage := func(c *cli.Context, err error, _ bool) error { return Usage(c, "%w", err) }
+	onUsage := func(c *cli.Context, err error, _ bool) error { return Usage(c, "%w%s", err, suggestion(c, err)) }
 	app.OnUsageError = onUsage
 	app.Action = func(c *cli.Context) error {
 		if c.Args().Present() {
@@ -105,6 +106,18 @@ func Harden() {
 	http.DefaultTransport = refuse{}
 	http.DefaultClient = &http.Client{Transport: refuse{}}
 	_ = os.Unsetenv("PATH") // cannot fail for a valid name
+}
+
+// suggestion names the flag that the author of err may have meant.
+func suggestion(c *cli.Context, err error) string {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !ok || c.Command == nil {
+		return ""
+	}
+	if meant := cli.SuggestFlag(c.Command.Flags, name, true); meant != "" {
+		return "; did you mean " + meant + "?"
+	}
+	return ""
 }
 
 type refuse struct{}
