@@ -61,7 +61,11 @@ var errFindings = errors.New("problems were found")
 
 func (l *linter) report(stdout io.Writer) error {
 	if len(l.findings) == 0 {
-		_, err := fmt.Fprintf(stdout, "%s: no problems in %s\n", l.Dir, strings.Join(l.environments, ", "))
+		names := make([]string, len(l.environments))
+		for i, e := range l.environments {
+			names[i] = label(e)
+		}
+		_, err := fmt.Fprintf(stdout, "%s: no problems in %s\n", l.Dir, strings.Join(names, ", "))
 		return err
 	}
 	for _, f := range l.findings {
@@ -160,7 +164,7 @@ func (l *linter) compare(environment string, a, b manifest.List) {
 	}
 	for i := range a {
 		if a[i].ID() != b[i].ID() {
-			l.find("%s: %s: two renders of the same input give another order or name of %s", label(environment), a[i].Source, a[i].ID())
+			l.find("%s: %s: a %s has another name or place in two renders of the same input: a random value or the time", label(environment), a[i].Source, a[i].Kind())
 		} else if !reflect.DeepEqual(a[i].Fields, b[i].Fields) {
 			l.find("%s: %s: %s differs between two renders of the same input: a random value or the time", label(environment), a[i].Source, a[i].ID())
 		}

@@ -139,11 +139,13 @@ func (a *application) explain(c *cli.Context, format string, out io.Writer) erro
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, leaf := range leaves {
-		value, err := json.Marshal(leaf.Value)
-		if err != nil {
+		var value bytes.Buffer
+		encoder := json.NewEncoder(&value)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(leaf.Value); err != nil {
 			return fmt.Errorf("encoding %s: %w", leaf.Path, err)
 		}
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", leaf.Path, value, setBy(leaf.Origin)); err != nil {
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", leaf.Path, bytes.TrimSpace(value.Bytes()), setBy(leaf.Origin)); err != nil {
 			return err
 		}
 	}

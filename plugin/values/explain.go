@@ -40,6 +40,9 @@ func (m *Merged) leaves(path string, value any, out *[]Leaf) {
 	if path == "" {
 		return
 	}
-	origin, _ := m.Origin(path)
+	origin, ok := m.origins[path]
+	if !ok && len(m.origins) >= maxRecorded {
+		origin, _ = m.Origin(path) // the nearest that was recorded
+	}
 	*out = append(*out, Leaf{Path: path, Value: value, Origin: origin})
 }
