@@ -150,7 +150,7 @@ func (a *announcer) walk(at string, s *schema, value any, depth int) {
 		return // not documented
 	}
 	if words := texts(target.Enum); len(words) > 0 {
-		description += "; one of: " + strings.Join(words, ", ")
+		description = strings.TrimSuffix(description, ".") + "; one of: " + strings.Join(words, ", ")
 	}
 	prefix, text := setPrefix, ""
 	if target.Type == "string" {
