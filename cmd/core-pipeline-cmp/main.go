@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/core-pipeline/core-pipeline-cmp/cmd/internal/edge"
+	_ "github.com/core-pipeline/core-pipeline-cmp/cmd/internal/supervise" // a crash is one line
 )
 
 func main() { os.Exit(edge.Main(newApp(os.Stdout, os.Stderr, os.Getenv))) }

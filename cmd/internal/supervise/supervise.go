@@ -1,0 +1,126 @@
+//go:build unix
+
+package supervise
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// The exit codes of the parent where the child has none to pass on. They are
+// those of package edge, which is too large to import.
+const (
+	exitError = 1 // the program is at fault, or was interrupted
+	exitLimit = 3 // it needed too much memory
+)
+
+// childVariable marks the child's environment. An Application cannot set it:
+// Argo CD puts ARGOCD_ENV_ before the names of theirs.
+const childVariable = "CORE_PIPELINE_SUPERVISED"
+
+func init() {
+	if os.Getenv(childVariable) != "" {
+		_ = os.Unsetenv(childVariable) // cannot fail for a valid name
+		return
+	}
+	program := filepath.Base(os.Args[0])
+	if strings.HasSuffix(program, ".test") {
+		return
+	}
+	if code, ok := run(program, os.Stderr); ok {
+		os.Exit(code)
+	}
+}
+
+// run starts the child and waits for it. It is not ok if there is no child:
+// the program then goes on without supervision.
+func run(program string, stderr io.Writer) (code int, ok bool) {
+	executable, err := os.Executable()
+	if err != nil {
+		return 0, false
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, false
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	child, err := os.StartProcess(executable, os.Args, &os.ProcAttr{
+		Env:   append(os.Environ(), childVariable+"=1"),
+		Files: []*os.File{os.Stdin, os.Stdout, w},
+		Sys:   attributes(),
+	})
+	_ = w.Close() // the child has its own
+	if err != nil {
+		signal.Stop(signals)
+		return 0, false
+	}
+	go func() {
+		for s := range signals {
+			// A terminal sends SIGINT to the child itself.
+			if s == syscall.SIGTERM {
+				_ = child.Signal(s) // it may have ended
+			}
+		}
+	}()
+	text, _ := io.ReadAll(r) // up to the end of the child, whatever happens
+	state, err := child.Wait()
+	if err != nil {
+		return exitError, true
+	}
+	code, text = verdict(program, state, text)
+	_, _ = stderr.Write(text) // there is nowhere else to say it
+	return code, true
+}
+
+// verdict decides what the user gets to see of how the child ended.
+func verdict(program string, state *os.ProcessState, text []byte) (int, []byte) {
+	status, _ := state.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		switch status.Signal() {
+		case syscall.SIGKILL:
+			return exitLimit, say(program, "was killed, most likely for the memory limit of its container; set --memory-limit below that")
+		case syscall.SIGTERM, syscall.SIGINT:
+			return exitError, append(text, say(program, "interrupted")...)
+		}
+		return exitError, say(program, "ended by signal "+status.Signal().String()+"; this is a bug of the program")
+	}
+	const exitRuntime = 2 // of a Go process that cannot go on
+	if at := lastWords(text); state.ExitCode() == exitRuntime && at >= 0 {
+		first, _, _ := bytes.Cut(text[at:], []byte("\n"))
+		if bytes.Contains(first, []byte("out of memory")) || bytes.Contains(first, []byte("cannot allocate")) {
+			return exitLimit, append(text[:at], say(program, "rendering asked for more memory at once than there is, far above --memory-limit; look for a loop without end in the chart")...)
+		}
+		return exitError, append(text[:at], say(program, "stopped unexpectedly; this is a bug of the program")...)
+	}
+	return state.ExitCode(), text
+}
+
+func say(program, what string) []byte { return []byte(program + ": " + what + "\n") }
+
+// lastWords is where the runtime's report of a crash begins, -1 if there is
+// none. The report has a stack, and a panic may quote a value.
+func lastWords(text []byte) int {
+	if !bytes.Contains(text, []byte("\ngoroutine ")) && !bytes.Contains(text, []byte("\nruntime stack:")) {
+		return -1
+	}
+	for at := 0; at < len(text); {
+		line := text[at:]
+		for _, start := range []string{"fatal error: ", "panic: ", "runtime: ", "unexpected fault", "SIG"} {
+			if bytes.HasPrefix(line, []byte(start)) {
+				return at
+			}
+		}
+		next := bytes.IndexByte(line, '\n')
+		if next < 0 {
+			break
+		}
+		at += next + 1
+	}
+	return -1
+}
