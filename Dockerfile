@@ -3,10 +3,8 @@
 # The sidecar's image: one static binary, its plugin.yaml and a writable /tmp. No shell, no package manager, no
 # other program: there is nothing in it to run but the renderer.
 #
-# It serves both contracts with Argo CD:
-#   gRPC  args: [serve]. The sidecar serves Argo CD itself; no argocd-cmp-server is needed.
-#   exec  command: [/var/run/argocd/argocd-cmp-server], which repo-server's init container copyutil puts on the
-#         shared volume var-files. It finds plugin.yaml and core-pipeline-cmp where they are put below.
+# In a pod of repo-server the container's command is /var/run/argocd/argocd-cmp-server, which the init container
+# copyutil puts on the shared volume var-files. It finds plugin.yaml and core-pipeline-cmp where they are put below.
 #
 # test/image builds the same file system without Docker and checks it. It knows the instructions and commands used
 # here and no others, so that this file and the test cannot drift apart.

@@ -83,11 +83,16 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	if err := g.write(path.Join(dir, reservedFile), rendered); err != nil {
 		return nil, err
 	}
+	// Before the build, which has to wait for Warm.
+	missing, err := g.notRendered(rendered)
+	if err != nil {
+		return nil, err
+	}
 	built, err := g.run(ctx, asWritten)
 	if err != nil {
 		return nil, g.explain(ctx, err, list)
 	}
-	if err := g.checkTargets(ctx, rendered, list); err != nil {
+	if err := g.checkTargets(ctx, missing, list); err != nil {
 		return nil, err
 	}
 	return decode(built, dir, list)

@@ -56,13 +56,12 @@ func (g *graph) addTransformerTarget(k *kustomization, field string, index int, 
 	}
 }
 
-// checkTargets reports the targets that match nothing. Most are found among
-// the rendered objects at once. The others are looked for in builds of their
-// own, in which each is preceded by a patch that leaves a mark.
-func (g *graph) checkTargets(ctx context.Context, rendered []byte, list manifest.List) error {
-	missing, err := g.notRendered(rendered)
-	if err != nil || len(missing) == 0 {
-		return err
+// checkTargets reports those of the missing targets that match nothing. They
+// are looked for in builds of their own, in which each is preceded by a patch
+// that leaves a mark.
+func (g *graph) checkTargets(ctx context.Context, missing []target, list manifest.List) error {
+	if len(missing) == 0 {
+		return nil
 	}
 	// An object that was matched may be deleted by a later patch: the second
 	// build is without patches.

@@ -51,7 +51,7 @@ func run(program string, stderr io.Writer) (code int, ok bool) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	child, err := os.StartProcess(executable, os.Args, &os.ProcAttr{
-		Env:   append(os.Environ(), childVariable+"=1"),
+		Env:   append(childEnviron(), childVariable+"=1"),
 		Files: []*os.File{os.Stdin, os.Stdout, w},
 		Sys:   attributes(),
 	})
@@ -76,6 +76,16 @@ func run(program string, stderr io.Writer) (code int, ok bool) {
 	code, text = verdict(program, state, text)
 	_, _ = stderr.Write(text) // there is nowhere else to say it
 	return code, true
+}
+
+// childEnviron lets the garbage collector wait longer: the child ends soon, and
+// --memory-limit is also a limit for the collector.
+func childEnviron() []string {
+	env := os.Environ()
+	if os.Getenv("GOGC") == "" {
+		env = append(env, "GOGC=400")
+	}
+	return env
 }
 
 // verdict decides what the user gets to see of how the child ended.
