@@ -59,9 +59,6 @@ func render(ctx context.Context, tree fs.FS, req Request, opts Options) (renderi
 	if err != nil {
 		return r, err
 	}
-	if overlay != "" {
-		go kustomize.Warm() // while Helm renders
-	}
 	opts.begin("loading the chart")
 	chart, err := helm.Load(ctx, tree, req.dir())
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/openapi"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
@@ -29,16 +28,6 @@ const reservedFile = ".core-pipeline-rendered.yaml"
 // running serialises builds: kyaml keeps the OpenAPI schema in variables of
 // the package that are read without a lock (kubernetes-sigs/kustomize#3659).
 var running sync.Mutex
-
-var warm = sync.OnceFunc(func() {
-	running.Lock()
-	defer running.Unlock()
-	openapi.Schema()
-})
-
-// Warm parses the OpenAPI schema that the first build of a process needs,
-// which takes about as long as ten builds. Build does it if nobody has.
-func Warm() { warm() }
 
 // Find returns the name of the kustomization file in dir. It wraps
 // fs.ErrNotExist if there is none; more than one is an error.
@@ -83,7 +72,6 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	if err := g.write(path.Join(dir, reservedFile), rendered); err != nil {
 		return nil, err
 	}
-	// Before the build, which has to wait for Warm.
 	missing, err := g.notRendered(rendered)
 	if err != nil {
 		return nil, err
@@ -114,12 +102,14 @@ func (g *graph) run(ctx context.Context, form func(*kustomization) types.Kustomi
 			return nil, err
 		}
 	}
-	warm()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	running.Lock()
 	defer running.Unlock()
+	if err := index().load(g.kinds); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if recover() != nil {
 			m, err = nil, errors.New("kustomize stopped unexpectedly")

@@ -33,6 +33,8 @@ type graph struct {
 	// vetted are the files that must not be written as they are.
 	vetted  map[string]bool
 	targets []target
+	// kinds are the kinds of resources that are named in what was written.
+	kinds map[string]bool
 }
 
 // kustomization is one file of the graph.
@@ -53,6 +55,8 @@ func collect(ctx context.Context, tree fs.FS, dir string) (*graph, error) {
 	g := &graph{
 		tree: tree, root: dir, files: filesys.MakeFsInMemory(),
 		seen: map[string]*kustomization{}, vetted: map[string]bool{},
+		// What generators make.
+		kinds: map[string]bool{"ConfigMap": true, "Secret": true},
 	}
 	return g, g.visit(ctx, dir, false)
 }
@@ -281,6 +285,7 @@ func (g *graph) read(name string) ([]byte, error) {
 }
 
 func (g *graph) write(name string, data []byte) error {
+	index().kindsIn(data, g.kinds)
 	// Kustomize's file system keeps what it is given.
 	if err := g.files.WriteFile("/"+name, bytes.Clone(data)); err != nil {
 		return fmt.Errorf("%s: preparing the overlay: %w", name, err)

@@ -96,6 +96,8 @@ func (g *graph) notRendered(rendered []byte) ([]target, error) {
 	if len(g.targets) == 0 || slices.ContainsFunc(g.order, g.deletes) {
 		return g.targets, nil
 	}
+	running.Lock()
+	defer running.Unlock()
 	objects, err := resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()).NewResMapFromBytes(rendered)
 	if err != nil {
 		return nil, fmt.Errorf("%s: reading the rendered objects: %w", g.root, err)
