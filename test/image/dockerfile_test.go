@@ -238,7 +238,7 @@ func (b *builder) goBuild(words []string) {
 	}
 	cmd := exec.CommandContext(b.t.Context(), words[0], words[1:]...)
 	cmd.Dir = b.path(".")
-	cmd.Env = append(env, "GOFLAGS=-buildvcs=false")
+	cmd.Env = slices.Concat(env, []string{"GOFLAGS=-buildvcs=false"})
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.t.Fatalf("%s: %v\n%s", strings.Join(words, " "), err, out)
 	}

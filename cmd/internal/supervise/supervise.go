@@ -50,6 +50,7 @@ func run(program string, stderr io.Writer) (code int, ok bool) {
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	//nolint:gosec // the program itself, with the arguments it was called with
 	child, err := os.StartProcess(executable, os.Args, &os.ProcAttr{
 		Env:   append(childEnviron(), childVariable+"=1"),
 		Files: []*os.File{os.Stdin, os.Stdout, w},
