@@ -23,7 +23,7 @@ func TestVerdict(t *testing.T) {
 		{"usage", "exit 2", "p: panic: is no crash\n", 2, "p: panic: is no crash\n"},
 		{"panic", "exit 2", "before\npanic: secret" + stack, 1, "before\np: stopped unexpectedly; this is a bug of the program\n"},
 		{"memory", "exit 2", "fatal error: runtime: out of memory\n\nruntime stack:\nx" + stack, 3, "p: rendering asked for more memory at once than there is, far above --memory-limit; look for a loop without end in the chart\n"},
-		{"memory of another system", "exit 2", "runtime: cannot allocate memory\nfatal error: x" + stack, 3, "p: rendering asked for more memory at once"},
+		{"memory of another system", "exit 2", "fatal error: too many address space collisions\n\nruntime stack:\nruntime.(*mheap).grow(0x1)\n" + stack, 3, "p: rendering asked for more memory at once"},
 		{"fatal error", "exit 2", "fatal error: concurrent map writes" + stack, 1, "p: stopped unexpectedly"},
 		{"killed", "kill -KILL $$", "", 3, "p: was killed, most likely for the memory limit of its container"},
 		{"terminated", "kill -TERM $$", "text\n", 1, "text\np: interrupted\n"},
