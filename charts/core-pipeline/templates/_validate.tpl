@@ -39,8 +39,8 @@
 {{- end }}
 {{- end }}
 
-{{- $derived := include "core-pipeline.configData" . | fromYaml }}
-{{- range $key, $source := dict "PORT" "containerPort" "METRICS_ENABLED" "metrics.enabled" "TRACING_ENABLED" "tracing.enabled" }}
+{{- $derived := include "core-pipeline.configData" (dict "root" . "resources" .Values.resources) | fromYaml }}
+{{- range $key, $source := dict "PORT" "containerPort" "METRICS_ENABLED" "metrics.enabled" "METRICS_PORT" "metrics.port" "TRACING_ENABLED" "tracing.enabled" "APP_ENV" "environmentName" }}
 {{- if and (hasKey $.Values.env $key) (ne (get $.Values.env $key | toString) (get $derived $key)) }}
 {{- $problems = append $problems (printf "env.%s: differs from %s, which sets it; remove it from env" $key $source) }}
 {{- end }}
@@ -51,8 +51,29 @@
 {{- $problems = append $problems (printf "env.%s: is empty" .) }}
 {{- end }}
 {{- end }}
-{{- if eq (include "core-pipeline.tag" .) "latest" }}
+{{- $tag := include "core-pipeline.tag" . }}
+{{- if eq $tag "latest" }}
 {{- $problems = append $problems "image.tag: latest names a different image every day; set a version" }}
+{{- else if regexMatch "^[0-9]+([.][0-9]+)?(e[0-9]+)?$" $tag }}
+{{- $problems = append $problems (printf "image.tag: %s is a number to every tool that writes YAML; use a tag with another character in it" $tag) }}
+{{- end }}
+{{- end }}
+
+{{- $all := dict "resources" .Values.resources "tests.resources" .Values.tests.resources }}
+{{- range $name := list "backup" "migration" "smokeTest" "verification" }}
+{{- with (get $.Values.hooks $name).resources }}
+{{- $_ := set $all (printf "hooks.%s.resources" $name) . }}
+{{- end }}
+{{- end }}
+{{- range $path, $resources := $all }}
+{{- range $resource, $request := $resources.requests }}
+{{- $limit := get ($resources.limits | default dict) $resource }}
+{{- if and $limit (gt (include "core-pipeline.milli" $request | int64) (include "core-pipeline.milli" $limit | int64)) }}
+{{- $problems = append $problems (printf "%s.requests.%s: %v exceeds the limit %v; maps merge key by key, so give all four in each environment" $path $resource $request $limit) }}
+{{- end }}
+{{- end }}
+{{- if and (gt (int $.Values.heapPercent) 0) (not (get ($resources.limits | default dict) "memory")) }}
+{{- $problems = append $problems (printf "%s.limits.memory: is needed for heapPercent; set it, or heapPercent to 0" $path) }}
 {{- end }}
 {{- end }}
 
@@ -69,11 +90,23 @@
 {{- end }}
 {{- $policy := .Values.ingress.policy }}
 {{- $limited := or (gt (int $policy.rateLimit.requestsPerSecond) 0) (gt (int $policy.rateLimit.connections) 0) }}
-{{- if and (ne .Values.ingress.controller "nginx") (or $limited $policy.cors.enabled) }}
-{{- $problems = append $problems (printf "ingress.policy: rateLimit and cors are not rendered for controller %s; reference your own middleware in ingress.annotations" .Values.ingress.controller) }}
+{{- if and (eq .Values.ingress.controller "other") (or $limited $policy.cors.enabled) }}
+{{- $problems = append $problems "ingress.policy: rateLimit and cors are not rendered for controller other; use ingress.annotations" }}
 {{- end }}
-{{- if and $policy.cors.enabled (not $policy.cors.allowOrigins) }}
+{{- end }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) .Values.ingress.policy.cors.enabled (not .Values.ingress.policy.cors.allowOrigins) }}
 {{- $problems = append $problems "ingress.policy.cors.allowOrigins: is empty; name the origins" }}
+{{- end }}
+{{- if .Values.httpRoute.enabled }}
+{{- if not .Values.httpRoute.parentRefs }}
+{{- $problems = append $problems "httpRoute.parentRefs: is empty; name the Gateway" }}
+{{- end }}
+{{- if not (or .Values.ingress.hostname .Values.ingress.extraHosts) }}
+{{- $problems = append $problems "httpRoute: is enabled without a host; set ingress.hostname" }}
+{{- end }}
+{{- $limit := .Values.ingress.policy.rateLimit }}
+{{- if and (not .Values.ingress.enabled) (or (gt (int $limit.requestsPerSecond) 0) (gt (int $limit.connections) 0)) }}
+{{- $problems = append $problems "ingress.policy.rateLimit: an HTTPRoute has none; set it to 0 and attach a policy of your Gateway" }}
 {{- end }}
 {{- end }}
 
@@ -94,6 +127,17 @@
 {{- $problems = append $problems "autoscaling: has no metric" }}
 {{- end }}
 {{- end }}
+{{- with .Values.keda }}
+{{- if and .enabled $.Values.autoscaling.enabled }}
+{{- $problems = append $problems "keda.enabled: autoscaling.enabled is set too, and two autoscalers would fight over the replicas; choose one" }}
+{{- end }}
+{{- if and .enabled (not .triggers) }}
+{{- $problems = append $problems "keda.triggers: is empty" }}
+{{- end }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- $problems = append $problems (printf "keda: minReplicas %d exceeds maxReplicas %d" (int .minReplicas) (int .maxReplicas)) }}
+{{- end }}
+{{- end }}
 {{- $budget := 0 }}
 {{- range list "minAvailable" "maxUnavailable" }}
 {{- if ne (get $.Values.pdb . | toString) "" }}{{ $budget = add1 $budget }}{{ end }}
@@ -101,8 +145,9 @@
 {{- if and .Values.pdb.enabled (ne (int $budget) 1) }}
 {{- $problems = append $problems "pdb: set one of minAvailable and maxUnavailable, the other to \"\"" }}
 {{- end }}
-{{- if ge (int .Values.preStopSleepSeconds) (int .Values.terminationGracePeriodSeconds) }}
-{{- $problems = append $problems "terminationGracePeriodSeconds: must be longer than preStopSleepSeconds" }}
+{{- $needed := add (int .Values.preStopSleepSeconds) (int .Values.drainSeconds) }}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) }}
+{{- $problems = append $problems (printf "terminationGracePeriodSeconds: %d is shorter than preStopSleepSeconds + drainSeconds, %d" (int .Values.terminationGracePeriodSeconds) $needed) }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) }}
 {{- $problems = append $problems "serviceMonitor.enabled: needs metrics.enabled" }}
@@ -114,6 +159,15 @@
 {{- end }}
 {{- if and $migration.enabled (eq .Values.hooks.mode "helm") (or $secret.create $external.enabled) }}
 {{- $problems = append $problems "hooks.migration: with hooks.mode helm it runs before this chart's Secret exists; use secret.existingSecret or hooks.mode argocd" }}
+{{- end }}
+
+{{- with .Values.hooks.backup }}
+{{- if and .enabled (not .command) }}
+{{- $problems = append $problems "hooks.backup.command: is empty" }}
+{{- end }}
+{{- if and .enabled (not (or .destination .existingClaim)) }}
+{{- $problems = append $problems "hooks.backup: has nowhere to go; set destination or existingClaim" }}
+{{- end }}
 {{- end }}
 
 {{- if $problems }}
