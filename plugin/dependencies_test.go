@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"cmd/core-pipeline":          {"cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
 	"cmd/internal/edge/edgetest": {"github.com/rogpeppe/go-internal/testscript"},
 	"test/parity":                {},
+	"test/chart":                 {},
 	"test/image":                 {},
 	"test/bench":                 {},
 }

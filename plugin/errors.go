@@ -121,7 +121,7 @@ var secretKey = regexp.MustCompile(`(?i)secret|passw|token|credential|private|ap
 
 // referenceKey matches keys that name a secret, or a part of one, and hold none:
 // existingSecret, secretName, secretKeyRef, passwordKey.
-var referenceKey = regexp.MustCompile(`(?i)^existing|(name|ref|type|path|class|enabled)$|(secret|passwo?r?d|token|credentials?)key$`)
+var referenceKey = regexp.MustCompile(`(?i)^(existing|remote)|(name|ref|kind|type|path|class|enabled|keys)$|(secret|passwo?r?d|token|credentials?)key$`)
 
 // minSecret is the length from which on a value is recognisable in a text.
 const minSecret = 6

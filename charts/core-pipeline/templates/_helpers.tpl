@@ -84,9 +84,12 @@ app.kubernetes.io/component: {{ .component | quote }}
 
 {{/* A Kubernetes quantity in thousandths: cpu 250m is 250, memory 1Ki is 1024000. 0 where it is not one. */}}
 {{- define "core-pipeline.milli" -}}
+{{- if kindIs "float64" . }}{{ mulf . 1000 | int64 }}
+{{- else }}
 {{- $text := toString . }}
 {{- $factors := dict "" 1e3 "m" 1 "k" 1e6 "M" 1e9 "G" 1e12 "T" 1e15 "Ki" 1024e3 "Mi" 1048576e3 "Gi" 1073741824e3 "Ti" 1099511627776e3 }}
 {{- mulf (regexFind "^[0-9.]+" $text | float64) (get $factors (regexFind "[A-Za-z]*$" $text) | default 0 | float64) | int64 }}
+{{- end }}
 {{- end }}
 
 {{/* Public environment: env and feature flags, then what follows from other values. YAML with sorted keys. Input: root, resources. */}}
