@@ -9,6 +9,9 @@ HELM3_VERSION     := v3.22.0
 HELM4_VERSION     := v4.3.1
 KUSTOMIZE_VERSION := v5.8.2
 GOLANGCI_VERSION  := v2.15.0
+HELM_DOCS_VERSION := v1.14.2
+PROMTOOL_VERSION  := v0.316.0
+KUBE_SCORE_VERSION := v1.20.0
 # Some programs, and Argo CD, need a newer Go than this module.
 NEWER_GO          := go1.27.0
 
@@ -16,6 +19,9 @@ TOOLS     := $(CACHE)/tools
 HELM3     := $(TOOLS)/helm-$(HELM3_VERSION)/helm
 HELM4     := $(TOOLS)/helm-$(HELM4_VERSION)/helm
 KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)/kustomize
+HELM_DOCS := $(TOOLS)/helm-docs-$(HELM_DOCS_VERSION)/helm-docs
+PROMTOOL  := $(TOOLS)/promtool-$(PROMTOOL_VERSION)/promtool
+KUBE_SCORE := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
 # The race detector needs a C compiler; without one the tests run without it.
@@ -61,6 +67,14 @@ parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize pr
 	HELM3=$(HELM3) HELM4=$(HELM4) KUSTOMIZE=$(KUSTOMIZE) PARITY_REQUIRED=1 \
 	  $(GO) test -count=1 ./test/parity ./plugin/kustomize
 
+.PHONY: chart
+chart: $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) ## Check the chart's documentation, alerts and pods with the programs made for that
+	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) CHART_REQUIRED=1 $(GO) test -count=1 -run 'Program' ./test/chart
+
+.PHONY: chart-docs
+chart-docs: $(HELM_DOCS) ## Rewrite the chart's README
+	$(HELM_DOCS) --chart-search-root charts --template-files README.md.gotmpl --sort-values-order file
+
 .PHONY: e2e
 e2e: ## Run the tests against the real Argo CD programs
 	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -timeout 30m ./...
@@ -71,7 +85,7 @@ bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize buil
 	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime 40x ./test/bench
 
 .PHONY: tools
-tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) ## Install the programs that the targets above use
+tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) ## Install the programs that the targets above use
 
 $(HELM3):
 	GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
@@ -84,3 +98,12 @@ $(KUSTOMIZE):
 
 $(GOLANGCI):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(HELM_DOCS):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
+
+$(PROMTOOL):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
+
+$(KUBE_SCORE):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)

@@ -91,7 +91,7 @@ func TestAPIsRefuse(t *testing.T) {
 	for _, o := range list {
 		kind := o.APIVersion() + "/" + o.Kind()
 		definition, ok := native.Kinds[kind]
-		schema := (*jsonschema.Schema)(nil)
+		var schema *jsonschema.Schema
 		if ok {
 			schema = compile(definition)
 		} else {
