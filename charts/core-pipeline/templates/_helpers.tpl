@@ -99,7 +99,7 @@ app.kubernetes.io/component: {{ .component | quote }}
 {{- range $key, $value := merge (dict) $values.env $values.featureFlags }}
 {{- if kindIs "float64" $value }}
 {{- $_ := set $data $key (int64 $value | toString) }}
-{{- else if not (kindIs "invalid" $value) }}
+{{- else }}
 {{- $_ := set $data $key (toString $value) }}
 {{- end }}
 {{- end }}
