@@ -77,8 +77,9 @@ chart-docs: $(HELM_DOCS) ## Rewrite the chart's README
 	$(HELM_DOCS) --chart-search-root charts --template-files README.md.gotmpl --sort-values-order file
 
 .PHONY: e2e
-e2e: ## Run the tests against the real Argo CD programs
-	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -timeout 30m ./...
+e2e: $(HELM3) $(HELM4) ## Run the tests against the real Argo CD programs and a real kube-apiserver
+	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && \
+	  HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m ./...
 
 .PHONY: bench
 bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize build in the same run

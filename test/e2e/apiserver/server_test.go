@@ -1,0 +1,152 @@
+package apiserver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+const token = "e2e"
+
+// server is a running kube-apiserver.
+type server struct {
+	config     *rest.Config
+	kubeconfig string
+	warnings   *warnings
+}
+
+// warnings collects what the server says in Warning headers.
+type warnings struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (w *warnings) HandleWarningHeader(_ int, _ string, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, text)
+}
+
+// take returns the warnings since the last call.
+func (w *warnings) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := w.all
+	w.all = nil
+	return out
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// start runs a program until the test ends; its output is shown if the test
+// fails.
+func start(t *testing.T, name string, args ...string) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), filepath.Base(name)+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = file, file
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+		if t.Failed() {
+			data, _ := os.ReadFile(file.Name())
+			if len(data) > 4000 {
+				data = data[len(data)-4000:]
+			}
+			t.Logf("%s:\n%s", filepath.Base(name), data)
+		}
+		file.Close()
+	})
+}
+
+// startServer starts etcd and kube-apiserver and waits until it is ready.
+func startServer(t *testing.T) *server {
+	t.Helper()
+	apiserver, etcd := program(t, "kube-apiserver", buildAPIServer), program(t, "etcd", buildEtcd)
+	dir := t.TempDir()
+	client, peer, secure := freePort(t), freePort(t), freePort(t)
+	clientURL, peerURL := fmt.Sprintf("http://127.0.0.1:%d", client), fmt.Sprintf("http://127.0.0.1:%d", peer)
+	start(t, etcd, "--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", clientURL, "--advertise-client-urls", clientURL,
+		"--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL, "--initial-cluster", "default="+peerURL, "--unsafe-no-fsync")
+
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile := filepath.Join(dir, "key.pem")
+	writeFile(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+	tokens := filepath.Join(dir, "tokens.csv")
+	writeFile(t, tokens, token+",admin,admin,system:masters\n")
+	start(t, apiserver, "--etcd-servers", clientURL, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(secure),
+		"--cert-dir", filepath.Join(dir, "certs"), "--service-account-key-file", keyFile, "--service-account-signing-key-file", keyFile,
+		"--service-account-issuer", "https://kubernetes.default.svc", "--service-cluster-ip-range", "10.0.0.0/24", "--authorization-mode", "AlwaysAllow",
+		"--token-auth-file", tokens, "--disable-admission-plugins", "ServiceAccount", "--endpoint-reconciler-type", "none")
+
+	s := &server{kubeconfig: filepath.Join(dir, "kubeconfig"), warnings: &warnings{}}
+	host := fmt.Sprintf("https://127.0.0.1:%d", secure)
+	s.config = &rest.Config{Host: host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
+	writeFile(t, s.kubeconfig, fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: e2e, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: e2e, user: {token: %s}}]
+contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
+current-context: e2e
+`, host, token))
+	transport, err := rest.TransportFor(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		response, err := (&http.Client{Transport: transport}).Get(host + "/readyz")
+		if err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return s
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("kube-apiserver is not ready: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
