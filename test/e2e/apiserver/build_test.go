@@ -58,9 +58,19 @@ func goRun(t *testing.T, dir string, args ...string) string {
 // its published modules.
 var staging = regexp.MustCompile(`(k8s\.io/[a-z-]+) => \./staging/src/k8s\.io/[a-z-]+`)
 
-// buildAPIServer builds from a module with Kubernetes' own requirements, in
-// which the staging folders are replaced by the modules published from them.
 func buildAPIServer(t *testing.T, dir, target string) {
+	t.Helper()
+	buildKubernetes(t, "kube-apiserver", dir, target)
+}
+
+func buildKubectl(t *testing.T, dir, target string) {
+	t.Helper()
+	buildKubernetes(t, "kubectl", dir, target)
+}
+
+// buildKubernetes builds from a module with Kubernetes' own requirements, in
+// which the staging folders are replaced by the modules published from them.
+func buildKubernetes(t *testing.T, name, dir, target string) {
 	t.Helper()
 	module := "k8s.io/kubernetes@v" + kubernetesVersion
 	var info struct{ Dir string }
@@ -81,7 +91,7 @@ func buildAPIServer(t *testing.T, dir, target string) {
 	goRun(t, dir, "mod", "edit", "-require="+module)
 	const version = "k8s.io/component-base/version"
 	flags := fmt.Sprintf("-s -w -X %s.gitVersion=v%s -X %s.gitMajor=1 -X %s.gitMinor=37", version, kubernetesVersion, version, version)
-	goRun(t, dir, "build", "-ldflags", flags, "-o", target, "k8s.io/kubernetes/cmd/kube-apiserver")
+	goRun(t, dir, "build", "-ldflags", flags, "-o", target, "k8s.io/kubernetes/cmd/"+name)
 }
 
 func buildEtcd(t *testing.T, dir, target string) {
