@@ -105,7 +105,7 @@ $(HELM_DOCS):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
 
 $(PROMTOOL):
-	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install -tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
 $(KUBE_SCORE):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)

@@ -68,14 +68,10 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	if err != nil {
 		return nil, err
 	}
-	rendered := encode(list)
-	if err := g.write(path.Join(dir, reservedFile), rendered); err != nil {
+	if err := g.write(path.Join(dir, reservedFile), encode(list)); err != nil {
 		return nil, err
 	}
-	missing, err := g.notRendered(rendered)
-	if err != nil {
-		return nil, err
-	}
+	missing := g.notRendered(list)
 	built, err := g.run(ctx, asWritten)
 	if err != nil {
 		return nil, g.explain(ctx, err, list)

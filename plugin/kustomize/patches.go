@@ -11,9 +11,8 @@ import (
 	"strconv"
 	"strings"
 
-	"sigs.k8s.io/kustomize/api/provider"
-	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/resid"
 	"sigs.k8s.io/yaml"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
@@ -91,24 +90,28 @@ func (g *graph) checkTargets(ctx context.Context, missing []target, list manifes
 
 // notRendered returns the targets that are not for certain matched by a
 // rendered object. Names and kinds stay matched whatever happens before;
-// labels, annotations and objects may be gone.
-func (g *graph) notRendered(rendered []byte) ([]target, error) {
+// labels, annotations and objects may be gone. The comparison is that of
+// kustomize's resmap.Select.
+func (g *graph) notRendered(list manifest.List) []target {
 	if len(g.targets) == 0 || slices.ContainsFunc(g.order, g.deletes) {
-		return g.targets, nil
+		return g.targets
 	}
-	running.Lock()
+	running.Lock() // whether a kind has a namespace is a question to kyaml's schema
 	defer running.Unlock()
-	objects, err := resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()).NewResMapFromBytes(rendered)
-	if err != nil {
-		return nil, fmt.Errorf("%s: reading the rendered objects: %w", g.root, err)
-	}
 	return slices.DeleteFunc(slices.Clone(g.targets), func(t target) bool {
 		if t.of.base || t.want.LabelSelector != "" || t.want.AnnotationSelector != "" {
 			return false
 		}
-		matched, err := objects.Select(t.want)
-		return err == nil && len(matched) > 0
-	}), nil
+		want, err := types.NewSelectorRegex(&t.want)
+		return err == nil && slices.ContainsFunc(list, func(o manifest.Object) bool {
+			group, version, found := strings.Cut(o.APIVersion(), "/")
+			if !found {
+				group, version = "", group
+			}
+			id := resid.NewResIdWithNamespace(resid.NewGvk(group, version, o.Kind()), o.Name(), o.Namespace())
+			return want.MatchNamespace(id.EffectiveNamespace()) && want.MatchName(id.Name) && want.MatchGvk(id.Gvk)
+		})
+	})
 }
 
 // deletes reports whether something in k may remove an object.
