@@ -321,24 +321,24 @@ func TestPolicies(t *testing.T) {
 // values that ask for it.
 func TestPoliciesFind(t *testing.T) {
 	tree := repository(t)
-	for check, values := range map[string]string{
-		"service-type, exposed-services": "service: {type: NodePort}",
-		"tlsSettingsMissing":             "ingress: {tls: false}",
-		"missingNetworkPolicy, non-isolated-pod, dangling-networkpolicy":                   "networkPolicy: {enabled: false}",
-		"missingPodDisruptionBudget, deploymentMissingReplicas, minimum-three-replicas":    "pdb: {enabled: false}",
-		"pdb-max-unavailable, pdb-min-available, pdbDisruptionsIsZero":                     "pdb: {maxUnavailable: 0}",
-		"no-rolling-update-strategy":                                                       "strategy: {rollingUpdate: {maxUnavailable: 1}}",
-		"no-anti-affinity, topologySpreadConstraint":                                       "antiAffinity: none",
-		"hpaMinAvailability, hpaMaxAvailability, pdbMinAvailableGreaterThanHPAMinReplicas": "autoscaling: {minReplicas: 1}",
-		"cpu and memory, requests and limits":                                              "resources: {limits: {cpu: null}}",
-		"non-existent-service-account, default-service-account":                            "serviceAccount: {create: false}",
+	for _, tc := range []struct{ check, values string }{
+		{"service-type, exposed-services", "service: {type: NodePort}"},
+		{"tlsSettingsMissing", "ingress: {tls: false}"},
+		{"missingNetworkPolicy, non-isolated-pod, dangling-networkpolicy", "networkPolicy: {enabled: false}"},
+		{"missingPodDisruptionBudget, deploymentMissingReplicas, minimum-three-replicas", "pdb: {enabled: false}"},
+		{"pdb-max-unavailable, pdb-min-available, pdbDisruptionsIsZero", "pdb: {maxUnavailable: 0}"},
+		{"no-rolling-update-strategy", "strategy: {rollingUpdate: {maxUnavailable: 1}}"},
+		{"no-anti-affinity, topologySpreadConstraint", "antiAffinity: none"},
+		{"hpaMinAvailability, hpaMaxAvailability, pdbMinAvailableGreaterThanHPAMinReplicas", "autoscaling: {minReplicas: 1}"},
+		{"cpu and memory, requests and limits", "resources: {limits: {cpu: null}}"},
+		{"non-existent-service-account, default-service-account", "serviceAccount: {create: false}"},
 	} {
-		list := mustRender(t, tree, "prod", values)
+		list := mustRender(t, tree, "prod", tc.values)
 		e := environment{list: list, pods: pods(list)}
 		found := false
-		policyChecks[check](e, func(string, ...any) { found = true })
+		policyChecks[tc.check](e, func(string, ...any) { found = true })
 		if !found {
-			t.Errorf("%s finds nothing in %s", check, values)
+			t.Errorf("%s finds nothing in %s", tc.check, tc.values)
 		}
 	}
 }
