@@ -33,6 +33,7 @@ func newApp(stdout, stderr io.Writer, getenv func(string) string) *cli.App {
 		Usage:  "render applications for Argo CD, as a config management plugin",
 		Writer: stderr,
 		Commands: []*cli.Command{
+			s.serveCommand(), s.healthcheckCommand(), s.workerCommand(),
 			{
 				Name: "generate", Usage: "print the manifests of the application in the working directory",
 				Description: "Reads ARGOCD_APP_PARAMETERS, ARGOCD_APP_NAME, ARGOCD_APP_NAMESPACE, ARGOCD_APP_SOURCE_PATH,\nKUBE_VERSION and KUBE_API_VERSIONS, as argocd-cmp-server sets them.",
@@ -72,7 +73,7 @@ func (s *sidecar) run(verb func(*cli.Context, application, io.Writer) error) cli
 			return fmt.Errorf("opening the working directory: %w", err)
 		}
 		defer repository.Tree.Close() //nolint:errcheck // opened for reading only
-		prefix := narrowed(s.getenv("ARGOCD_APP_SOURCE_PATH"), repository.Dir)
+		prefix := plugin.Narrowed(s.getenv("ARGOCD_APP_SOURCE_PATH"), repository.Dir)
 		app := application{
 			tree: source.Mount(repository.Tree, prefix), dir: path.Join(prefix, repository.Dir), watch: watch,
 		}
@@ -86,7 +87,7 @@ func (s *sidecar) run(verb func(*cli.Context, application, io.Writer) error) cli
 }
 
 func (s *sidecar) generate(c *cli.Context, app application, out io.Writer) error {
-	req, err := readRequest(s.getenv, app.dir)
+	req, err := plugin.ReadEnvironment(s.getenv, app.dir)
 	if err != nil {
 		return err
 	}

@@ -6,5 +6,6 @@
 // `range until 2000000000`, with `repeat` or with an endless `tpl` holds its
 // goroutine for ever, so a program that renders once is ended as a whole.
 //
-// The package must not be used in a process that serves several requests.
+// The package must not be used in a process that serves several requests at a
+// time: it cannot end one of them.
 package watchdog

@@ -36,9 +36,15 @@ func renderFlags(environment string) []string {
 	}
 }
 
-// TestExecContract runs the plugin under the real argocd-cmp-server.
-func TestExecContract(t *testing.T) {
-	s := startServer(t)
+// TestContract runs the plugin under the real argocd-cmp-server, and in its place.
+func TestContract(t *testing.T) {
+	for name, start := range contracts {
+		t.Run(name, func(t *testing.T) { testContract(t, start(t)) })
+	}
+}
+
+func testContract(t *testing.T, s *server) {
+	t.Helper()
 	repo := copyRepository(t, "")
 
 	t.Run("configuration", func(t *testing.T) {
@@ -128,7 +134,13 @@ func TestExecContract(t *testing.T) {
 // ancestor of the paths in the Application's annotation. The plugin sees another root, and parameters that were
 // right before the setting was switched on must stay right.
 func TestNarrowedTar(t *testing.T) {
-	s := startServer(t)
+	for name, start := range contracts {
+		t.Run(name, func(t *testing.T) { testNarrowedTar(t, start(t)) })
+	}
+}
+
+func testNarrowedTar(t *testing.T, s *server) {
+	t.Helper()
 
 	t.Run("part of a monorepo", func(t *testing.T) {
 		repo := copyRepository(t, "deploy")
@@ -167,9 +179,15 @@ func TestNarrowedTar(t *testing.T) {
 	})
 }
 
-// TestExecErrors checks what a person reads in Argo CD when a render fails.
-func TestExecErrors(t *testing.T) {
-	s := startServer(t)
+// TestErrors checks what a person reads in Argo CD when a render fails.
+func TestErrors(t *testing.T) {
+	for name, start := range contracts {
+		t.Run(name, func(t *testing.T) { testErrors(t, start(t)) })
+	}
+}
+
+func testErrors(t *testing.T, s *server) {
+	t.Helper()
 	repo := copyRepository(t, "")
 	dev := func(params ...v1alpha1.ApplicationSourcePluginParameter) app {
 		return app{name: "core-pipeline-dev-1", namespace: "core-pipeline-dev", path: chart, params: params}
@@ -203,9 +221,13 @@ func TestExecErrors(t *testing.T) {
 // in front of what the command wrote to standard error.
 func checkErrorText(t *testing.T, text string, s *server, want ...string) {
 	t.Helper()
-	_, ours, found := strings.Cut(text, "failed exit status 1: ")
+	before := "failed exit status 1: "
+	if s.native {
+		before = "desc = "
+	}
+	_, ours, found := strings.Cut(text, before)
 	if !found {
-		t.Fatalf("not the error of a command that failed with status 1:\n%s", text)
+		t.Fatalf("the error does not say %q:\n%s", before, text)
 	}
 	lines := strings.Split(strings.TrimRight(ours, "\n"), "\n")
 	if len(lines[0]) > 300 {

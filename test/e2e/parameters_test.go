@@ -10,7 +10,13 @@ import (
 // (ui/src/app/applications/components/application-parameters): it picks the input by collectionType alone, takes
 // the first announcement of a name, shows the title as the label and the field of that type as the default.
 func TestParametersUI(t *testing.T) {
-	s := startServer(t)
+	for name, start := range contracts {
+		t.Run(name, func(t *testing.T) { testParametersUI(t, start(t)) })
+	}
+}
+
+func testParametersUI(t *testing.T, s *server) {
+	t.Helper()
 	repo := copyRepository(t, "")
 	a := applicationOf("dev")
 	first := s.parameters(t, repo, a)

@@ -13,10 +13,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// TestRepoServer goes one step further out than TestExecContract: repo-server's own GenerateManifests finds the
+// TestRepoServer goes one step further out than TestContract: repo-server's own GenerateManifests finds the
 // socket by the plugin's name, builds the environment, narrows the tar and reads the answer.
 func TestRepoServer(t *testing.T) {
-	s := startServer(t)
+	for name, start := range contracts {
+		t.Run(name, func(t *testing.T) { testRepoServer(t, start(t)) })
+	}
+}
+
+func testRepoServer(t *testing.T, s *server) {
+	t.Helper()
 	t.Setenv("ARGOCD_PLUGINSOCKFILEPATH", s.plugins)
 	repo := copyRepository(t, "")
 	generate := func(a app, paths string) ([]object, error) {

@@ -24,9 +24,13 @@ type server struct {
 	work    string // ARGOCD_CMP_WORKDIR: the server unpacks every request in here
 	tmp     string // the temporary directory of the server and of the plugin's commands
 	log     *logBuffer
+	native  bool // core-pipeline-cmp serve, without argocd-cmp-server
 }
 
 func (s *server) socket() string { return filepath.Join(s.plugins, pluginName+".sock") }
+
+// contracts are the two ways to run the plugin.
+var contracts = map[string]func(*testing.T) *server{"exec": startServer, "native": startNative}
 
 // startServer runs argocd-cmp-server as the sidecar would and waits until it accepts connections. It listens on
 // its unix socket and on nothing else.
@@ -36,10 +40,27 @@ func startServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal("building Argo CD: ", err)
 	}
+	s, config := newServer(t)
+	s.start(t, bin, "--config-dir-path", config, "--loglevel", "info")
+	return s
+}
+
+// startNative runs `core-pipeline-cmp serve` in its place.
+func startNative(t *testing.T) *server {
+	t.Helper()
 	programs, err := projectBinaries()
 	if err != nil {
 		t.Fatal("building the project: ", err)
 	}
+	s, _ := newServer(t)
+	s.native = true
+	s.start(t, filepath.Join(programs, "core-pipeline-cmp"), "serve", "--socket", s.socket(), "--workers", "2")
+	return s
+}
+
+// newServer makes the directories of a server, and the one of its configuration.
+func newServer(t *testing.T) (*server, string) {
+	t.Helper()
 	// Not t.TempDir: the address of a unix socket holds about 107 bytes and a test's name would use them up.
 	dir, err := os.MkdirTemp("", "cp-")
 	if err != nil {
@@ -63,7 +84,16 @@ func startServer(t *testing.T) *server {
 	if err := os.WriteFile(filepath.Join(config, "plugin.yaml"), plugin, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return s, config
+}
 
+// start runs the program until the test ends, and waits until it serves.
+func (s *server) start(t *testing.T, bin string, args ...string) {
+	t.Helper()
+	programs, err := projectBinaries()
+	if err != nil {
+		t.Fatal("building the project: ", err)
+	}
 	// The test binary dies at its deadline without running any clean-up, so the server has to be gone before.
 	ctx := context.Background()
 	if deadline, ok := t.Deadline(); ok {
@@ -71,7 +101,7 @@ func startServer(t *testing.T) *server {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-5*time.Second))
 		t.Cleanup(cancel)
 	}
-	cmd := exec.CommandContext(ctx, bin, "--config-dir-path", config, "--loglevel", "info")
+	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Env = []string{
 		"PATH=" + programs, // as in the image: our program and nothing else
 		"HOME=" + s.tmp,
@@ -98,11 +128,10 @@ func startServer(t *testing.T) *server {
 			<-exited
 		}
 		if t.Failed() {
-			t.Logf("argocd-cmp-server's log:\n%s", s.log)
+			t.Logf("%s's log:\n%s", filepath.Base(bin), s.log)
 		}
 	})
 	s.waitUntilServing(t, exited)
-	return s
 }
 
 // waitUntilServing polls the socket: the server gives no other sign that it is ready.

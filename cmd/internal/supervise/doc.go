@@ -10,5 +10,6 @@
 //
 // It works by being imported, in init: the packages with much to set up are
 // initialised after it, in the child only. So it must import nothing but the
-// standard library's small packages. It does not supervise tests.
+// standard library's small packages. It supervises neither tests nor the verbs
+// that serve and that are served.
 package supervise

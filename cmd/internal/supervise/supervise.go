@@ -23,13 +23,16 @@ const (
 // Argo CD puts ARGOCD_ENV_ before the names of theirs.
 const childVariable = "CORE_PIPELINE_SUPERVISED"
 
+// unsupervised are the verbs that live long, and supervise what they start.
+var unsupervised = map[string]bool{"serve": true, "worker": true}
+
 func init() {
 	if os.Getenv(childVariable) != "" {
 		_ = os.Unsetenv(childVariable) // cannot fail for a valid name
 		return
 	}
 	program := filepath.Base(os.Args[0])
-	if strings.HasSuffix(program, ".test") {
+	if strings.HasSuffix(program, ".test") || len(os.Args) > 1 && unsupervised[os.Args[1]] {
 		return
 	}
 	if code, ok := run(program, os.Stderr); ok {

@@ -1,19 +1,17 @@
-package main
+package plugin
 
 import (
 	"path"
 	"strings"
-
-	"github.com/core-pipeline/core-pipeline-cmp/plugin"
 )
 
-// readRequest builds the request that argocd-cmp-server describes in the
-// environment. Parameters come from ARGOCD_APP_PARAMETERS only: the PARAM_
+// ReadEnvironment builds the request that Argo CD describes in variables, of
+// which getenv returns the values, for the application in dir. Parameters come from ARGOCD_APP_PARAMETERS only: the PARAM_
 // variables made of them lose the difference between - and _.
-func readRequest(getenv func(string) string, dir string) (plugin.Request, error) {
-	parameters, err := plugin.ReadParameters(getenv("ARGOCD_APP_PARAMETERS"))
+func ReadEnvironment(getenv func(string) string, dir string) (Request, error) {
+	parameters, err := ReadParameters(getenv("ARGOCD_APP_PARAMETERS"))
 	if err != nil {
-		return plugin.Request{}, err
+		return Request{}, err
 	}
 	if parameters.ReleaseName == "" {
 		parameters.ReleaseName = applicationName(getenv("ARGOCD_APP_NAME"))
@@ -27,7 +25,7 @@ func readRequest(getenv func(string) string, dir string) (plugin.Request, error)
 	if len(parameters.APIVersions) == 0 {
 		parameters.APIVersions = strings.Split(getenv("KUBE_API_VERSIONS"), ",")
 	}
-	return plugin.Request{Dir: dir, Parameters: parameters}, nil
+	return Request{Dir: dir, Parameters: parameters}, nil
 }
 
 // applicationName cuts the namespace off the name of an Application that
@@ -39,11 +37,11 @@ func applicationName(instance string) string {
 	return instance
 }
 
-// narrowed returns the directory of the repository that was sent as the root.
-// With reposerver.plugin.use.manifest.generate.paths repo-server sends only
+// Narrowed returns the directory of the repository that was sent as the root.
+// With reposerver.use.manifest.generate.paths repo-server sends only
 // the common ancestor of the annotated paths; the variable for the source's
 // path, which ends in dir then, tells which part is missing in front.
-func narrowed(sourcePath, dir string) string {
+func Narrowed(sourcePath, dir string) string {
 	sourcePath = path.Clean("./" + sourcePath)
 	if dir == "." {
 		return sourcePath
