@@ -10,10 +10,16 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/values"
 )
 
+// APIVersionUse says how a result may depend on the API versions of a request.
+type APIVersionUse = helm.APIVersionUse
+
 // Options are the parts of a render that do not change its result.
 type Options struct {
 	// Stage, if not nil, is told what begins: "loading the chart".
 	Stage func(name string)
+	// APIVersions, if not nil, is told how the result may depend on
+	// Request.APIVersions.
+	APIVersions func(APIVersionUse)
 }
 
 func (o Options) begin(stage string) {
@@ -87,6 +93,9 @@ func render(ctx context.Context, tree fs.FS, req Request, opts Options) (renderi
 		return r, redacted(locate(ctx, tree, req, layers, err))
 	}
 	r.objects, r.final = rendered.Objects, rendered.Values
+	if opts.APIVersions != nil {
+		opts.APIVersions(rendered.APIVersions)
+	}
 	if overlay != "" {
 		opts.begin("applying the overlay")
 		r.objects, err = kustomize.Build(ctx, tree, overlay, r.objects)

@@ -21,6 +21,7 @@ type sidecar struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	limits         edge.Limits
+	serving        serveOptions
 }
 
 // newApp builds the command line. Everything but results goes to stderr: what

@@ -4,135 +4,187 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
-	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/core-pipeline/core-pipeline-cmp/cmd/internal/edge"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/cache"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver"
-	"github.com/core-pipeline/core-pipeline-cmp/plugin/watchdog"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/telemetry"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/worker"
 )
 
-// defaultSocket is where repo-server looks for the plugin core-pipeline-v1.
-const defaultSocket = "/home/argocd/cmp-server/plugins/core-pipeline-v1.sock"
-
-// forever is a timeout for processes that the pool ends.
-const forever = 100 * 365 * 24 * time.Hour
-
-// drainTime is how long requests may go on after SIGTERM.
-const drainTime = 20 * time.Second
-
-func socketFlag() cli.Flag {
-	return &cli.StringFlag{Name: "socket", Usage: "`PATH` of the unix socket; its name is the plugin's name in Argo CD", Value: defaultSocket, EnvVars: []string{"CORE_PIPELINE_SOCKET"}}
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	limits         edge.Limits
+	workers, slow  int
+	slowAfter      time.Duration
+	intake, cache  int64
+	receiveTimeout time.Duration
+	drainTimeout   time.Duration
 }
 
+const serveCategory = "Server"
+
+func variable(name string) []string { return []string{"CORE_PIPELINE_" + name} }
+
 func (s *sidecar) serveCommand() *cli.Command {
+	o := &s.serving
+	*o = serveOptions{
+		limits:  edge.Limits{},
+		workers: defaultWorkers(), slow: defaultWorkers(), slowAfter: worker.DefaultSlowAfter,
+		intake: cmpserver.DefaultIntakeBytes, cache: cache.DefaultBytes, receiveTimeout: cmpserver.DefaultReceiveTimeout, drainTimeout: 20 * time.Second,
+	}
+	o.limits.Watchdog.Memory = worker.DefaultMemory
 	return &cli.Command{
 		Name: "serve", Usage: "serve Argo CD's plugin contract on a unix socket, in place of argocd-cmp-server",
-		Description: "Unpacks what repo-server sends in memory and renders in --workers processes that are kept warm. Each render ends\nafter --timeout and within --memory-limit.",
-		Flags: append(s.limits.Flags(),
+		Description: "Unpacks what repo-server sends in memory, and renders in processes that are kept warm. Nothing is written to disk.",
+		Flags: append(o.limits.Flags(),
 			socketFlag(),
-			&cli.StringFlag{Name: "socket-mode", Usage: "permissions of the socket, octal; 0666 lets repo-server run as another user", Value: "0660", EnvVars: []string{"CORE_PIPELINE_SOCKET_MODE"}},
-			&cli.IntFlag{Name: "workers", Usage: "`NUMBER` of processes that render; default: the number of CPUs", EnvVars: []string{"CORE_PIPELINE_WORKERS"}},
+			&cli.StringFlag{Name: "socket-mode", Category: serveCategory, Usage: "permissions of the socket, in octal; 0666 lets a repo-server of another user in", Value: "0660", EnvVars: variable("SOCKET_MODE")},
+			&cli.BoolFlag{Name: "discovery", Category: serveCategory, Usage: "let Argo CD ask whether a repository is one for this plugin; each question costs an archive", EnvVars: variable("DISCOVERY")},
+			&cli.StringFlag{Name: "metrics-address", Category: serveCategory, Usage: "`HOST:PORT` of /metrics; \"off\" for none", Value: ":8089", EnvVars: variable("METRICS_ADDRESS")},
+			&cli.StringFlag{Name: "otlp-address", Category: serveCategory, Usage: "`HOST:PORT` of a collector of traces, OTLP over gRPC", EnvVars: variable("OTLP_ADDRESS")},
+			&cli.BoolFlag{Name: "otlp-insecure", Category: serveCategory, Usage: "talk to the collector without TLS", EnvVars: variable("OTLP_INSECURE")},
+			&cli.StringFlag{Name: "log-level", Category: serveCategory, Usage: "debug, info, warn or error", Value: "info", EnvVars: variable("LOG_LEVEL")},
+			edge.SizeFlag("cache-bytes", "remember at most this many `BYTES` of manifests; 0 renders every request", &o.cache),
+			edge.CountFlag("workers", "render this `NUMBER` of requests at a time", &o.workers),
+			edge.CountFlag("slow-workers", "and this `NUMBER` of those that take longer than --slow-after", &o.slow),
+			edge.DurationFlag("slow-after", "a render that takes longer than this `DURATION` lets others go first", &o.slowAfter),
+			edge.BytesFlag("intake-bytes", "unpack at most this many `BYTES` of all repositories at a time", &o.intake),
+			edge.DurationFlag("receive-timeout", "receive a repository within this `DURATION`", &o.receiveTimeout),
+			edge.DurationFlag("drain-timeout", "let requests end for this `DURATION` after SIGTERM", &o.drainTimeout),
 		),
 		Action: s.serve,
 	}
 }
 
 func (s *sidecar) serve(c *cli.Context) error {
-	mode, err := strconv.ParseUint(c.String("socket-mode"), 8, 9)
+	if c.Args().Present() {
+		return edge.Usage(c, "unexpected argument %q", c.Args().First())
+	}
+	const octal, bits = 8, 9
+	mode, err := strconv.ParseUint(c.String("socket-mode"), octal, bits)
 	if err != nil {
 		return edge.Usage(c, "--socket-mode %q: expected an octal number such as 0660", c.String("socket-mode"))
 	}
-	executable, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return edge.Usage(c, "--log-level %q: expected debug, info, warn or error", c.String("log-level"))
 	}
-	pool, err := worker.NewPool(worker.Options{
-		Command: []string{executable, "worker", "--memory-limit", strconv.FormatInt(s.limits.Watchdog.Memory, 10)},
-		Workers: c.Int("workers"), Timeout: s.limits.Watchdog.Timeout, Env: []string{},
-	})
+	logger := slog.New(slog.NewJSONHandler(s.stderr, &slog.HandlerOptions{Level: level}))
+	reapOrphans()
+
+	metrics := telemetry.NewMetrics()
+	version := edge.ModuleVersion()
+	tracer, err := telemetry.NewTracer(c.Context, telemetry.TraceOptions{Address: c.String("otlp-address"), Insecure: c.Bool("otlp-insecure"), Version: version})
+	if err != nil {
+		return err
+	}
+	defer closeTracer(tracer)
+	cacheBytes := s.serving.cache
+	const rest = 64 << 20 // what is not counted: messages, goroutines, manifests under way
+	debug.SetMemoryLimit(s.serving.intake + cacheBytes + rest)
+
+	pool, err := s.newPool(metrics)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	socket := c.String("socket")
-	listener, err := listen(c.Context, socket, fs.FileMode(mode))
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w", socket, err)
+	var listeners []net.Listener
+	for _, socket := range c.StringSlice("socket") {
+		listener, err := listen(c.Context, socket, os.FileMode(mode))
+		if err != nil {
+			return fmt.Errorf("listening on %s: %w", socket, err)
+		}
+		defer listener.Close() //nolint:errcheck // the server has closed it
+		listeners = append(listeners, listener)
 	}
-	logger := slog.New(slog.NewJSONHandler(s.stderr, nil))
-	server := cmpserver.New(pool, cmpserver.Options{Limits: s.limits.Source, Logger: logger})
-	stop := context.AfterFunc(c.Context, func() { drain(server) })
+	if err := serveMetrics(c, metrics, logger); err != nil {
+		return err
+	}
+	server, health := cmpserver.New(
+		cache.New(pool, cache.Options{Bytes: cacheBytes, Version: version, Metrics: metrics}),
+		cmpserver.Options{
+			Limits: s.serving.limits.Source, IntakeBytes: s.serving.intake, KeepArchives: cacheBytes > 0,
+			ReceiveTimeout: s.serving.receiveTimeout, Discovery: c.Bool("discovery"),
+			Logger: logger, Metrics: metrics, Tracer: tracer,
+		})
+	stop := context.AfterFunc(c.Context, func() {
+		logger.Info("draining", "timeout", s.serving.drainTimeout.String())
+		health.Shutdown()
+		timer := time.AfterFunc(s.serving.drainTimeout, server.Stop)
+		defer timer.Stop()
+		server.GracefulStop()
+	})
 	defer stop()
-	logger.Info("serving", "socket", socket)
-	if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		return fmt.Errorf("serving %s: %w", socket, err)
+	logger.Info("serving", "sockets", c.StringSlice("socket"), "workers", s.serving.workers, "version", version)
+	return serveAll(server, listeners)
+}
+
+func (s *sidecar) newPool(metrics *telemetry.Metrics) (*worker.Pool, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
 	}
+	return worker.NewPool(worker.Options{
+		Command: []string{executable, "worker", "--memory-limit", strconv.FormatInt(s.serving.limits.Watchdog.Memory, 10)},
+		// Nothing of the environment is for a render. The collector may wait:
+		// --memory-limit is its limit, too.
+		Env:     []string{"GOGC=200"},
+		Workers: s.serving.workers, SlowWorkers: s.serving.slow, SlowAfter: s.serving.slowAfter,
+		Timeout: s.serving.limits.Watchdog.Timeout, Metrics: metrics,
+	})
+}
+
+// serveAll serves every listener until the server is stopped.
+func serveAll(server *grpc.Server, listeners []net.Listener) error {
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- server.Serve(l) }()
+	}
+	var errs []error
+	for range listeners {
+		if err := <-ended; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			errs = append(errs, fmt.Errorf("serving: %w", err))
+			server.Stop()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func serveMetrics(c *cli.Context, metrics *telemetry.Metrics, logger *slog.Logger) error {
+	address := c.String("metrics-address")
+	if address == "off" {
+		return nil
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(c.Context, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening for --metrics-address: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler())
+	const patience, headerBytes = 10 * time.Second, 16 << 10
+	server := &http.Server{Handler: mux, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: time.Minute, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+	context.AfterFunc(c.Context, func() { _ = server.Close() })
+	go func() { _ = server.Serve(listener) }() // until it is closed
 	return nil
 }
 
-// drain lets requests end, for a while.
-func drain(server *grpc.Server) {
-	timer := time.AfterFunc(drainTime, server.Stop)
-	defer timer.Stop()
-	server.GracefulStop()
-}
-
-// listen makes the socket. One that a process has left behind is replaced; one
-// that somebody serves is not.
-func listen(ctx context.Context, socket string, mode fs.FileMode) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil { //nolint:gosec // repo-server looks into it
-		return nil, err
-	}
-	var dialer net.Dialer
-	if connection, err := dialer.DialContext(ctx, "unix", socket); err == nil {
-		_ = connection.Close() // only asked whether somebody answers
-		return nil, errors.New("another process serves it")
-	}
-	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "unix", socket)
-	if err != nil {
-		return nil, err
-	}
-	return listener, os.Chmod(socket, mode)
-}
-
-func (s *sidecar) healthcheckCommand() *cli.Command {
-	return &cli.Command{
-		Name: "healthcheck", Usage: "end with 0 if the server on the socket is healthy, for probes of the container",
-		Flags: []cli.Flag{socketFlag()},
-		Action: func(c *cli.Context) error {
-			ctx, cancel := context.WithTimeout(c.Context, 5*time.Second)
-			defer cancel()
-			connection, err := grpc.NewClient("unix:"+c.String("socket"), grpc.WithTransportCredentials(insecure.NewCredentials()))
-			if err != nil {
-				return fmt.Errorf("connecting to %s: %w", c.String("socket"), err)
-			}
-			defer connection.Close() //nolint:errcheck // nothing is sent any more
-			response, err := healthpb.NewHealthClient(connection).Check(ctx, &healthpb.HealthCheckRequest{})
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.String("socket"), err)
-			}
-			if response.GetStatus() != healthpb.HealthCheckResponse_SERVING {
-				return fmt.Errorf("%s: %s", c.String("socket"), response.GetStatus())
-			}
-			return nil
-		},
-	}
+func closeTracer(tracer *telemetry.Tracer) {
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_ = tracer.Close(ctx) // what could not be sent is lost
 }
 
 // workerCommand is what serve starts.
@@ -140,9 +192,7 @@ func (s *sidecar) workerCommand() *cli.Command {
 	return &cli.Command{
 		Name: "worker", Hidden: true, Flags: s.limits.Flags(),
 		Action: func(c *cli.Context) error {
-			watch := watchdog.Start(s.stderr, c.App.Name, watchdog.Limits{Timeout: forever, Memory: s.limits.Watchdog.Memory})
-			defer watch.Stop()
-			return worker.Run(c.Context, os.Stdin, s.stdout, watch.Stage)
+			return worker.Run(c.Context, os.Stdin, s.stdout, s.stderr, s.limits.Watchdog.Memory)
 		},
 	}
 }

@@ -46,6 +46,8 @@ type Result struct {
 	Objects manifest.List
 	// Values are the final values, defaults of the chart included.
 	Values map[string]any
+	// APIVersions is how the objects may depend on Options.APIVersions.
+	APIVersions APIVersionUse
 }
 
 // Render renders the chart with values, which are laid over its defaults.
@@ -84,6 +86,8 @@ func (c *Chart) Render(ctx context.Context, values map[string]any, opts Options)
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
+	top["Capabilities"] = visible(caps)
+	before := dumps.Load()
 	files, err := engine.Engine{}.Render(c.chart, top)
 	if err != nil {
 		return Result{}, c.templateError(err)
@@ -92,7 +96,7 @@ func (c *Chart) Render(ctx context.Context, values map[string]any, opts Options)
 		return Result{}, err
 	}
 	objects, err := c.objects(files, opts)
-	return Result{Objects: objects, Values: final}, err
+	return Result{Objects: objects, Values: final, APIVersions: apiVersionUse(c.chart, final, before)}, err
 }
 
 func capabilities(opts Options) (*chartutil.Capabilities, error) {

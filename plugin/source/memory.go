@@ -11,7 +11,12 @@ import (
 )
 
 // Memory is a Tree that is held in memory. It is safe for concurrent reads.
-type Memory struct{ nodes map[string]*node }
+type Memory struct {
+	nodes map[string]*node
+	// What the archive had: entries of any kind, and bytes of files.
+	entries int
+	size    int64
+}
 
 var _ Tree = (*Memory)(nil)
 
@@ -26,6 +31,32 @@ type node struct {
 func newMemory() *Memory {
 	return &Memory{nodes: map[string]*node{".": {name: ".", mode: fs.ModeDir | 0o555}}}
 }
+
+// NewMemory returns a tree of the given files. Their names must be valid for
+// fs.FS, and none may be a directory of another.
+func NewMemory(files map[string][]byte) (*Memory, error) {
+	m := newMemory()
+	for name, data := range files {
+		if !fs.ValidPath(name) {
+			return nil, newPathError("create", name, fs.ErrInvalid)
+		}
+		if err := m.addFile(name, data, 0o444); err != nil {
+			return nil, err
+		}
+		m.entries, m.size = m.entries+1, m.size+int64(len(data))
+	}
+	return m, nil
+}
+
+// Size is the number of bytes of all files.
+func (m *Memory) Size() int64 { return m.size }
+
+// Received is the number of entries that the archive had, and Kept that of the
+// directories, files and links in the tree.
+func (m *Memory) Received() int { return m.entries }
+
+// Kept is explained at Received.
+func (m *Memory) Kept() int { return len(m.nodes) - 1 }
 
 func (m *Memory) addDir(name string) error {
 	if n, ok := m.nodes[name]; ok {

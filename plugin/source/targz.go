@@ -2,7 +2,6 @@ package source
 
 import (
 	"archive/tar"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,26 +11,37 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // ErrChecksum is returned when the stream's SHA-256 is not the announced one.
 var ErrChecksum = errors.New("checksum of the archive does not match")
 
-// ReadTarGz reads a whole gzip-compressed tar into memory.
-//
-// checksum is the lower-case hexadecimal SHA-256 of the compressed bytes, as
-// Argo CD sends it; empty means unchecked. r is always read to its end or to
-// the first error, and ctx is asked between reads.
+// Archive says how an archive is read. The zero value reads any archive within
+// the default limits.
+type Archive struct {
+	Limits Limits
+	// Checksum is the lower-case hexadecimal SHA-256 of the compressed bytes,
+	// as Argo CD sends it; empty means unchecked.
+	Checksum string
+	// Reserve, if not nil, is asked before memory is taken for an entry, with
+	// the number of bytes. It may wait. Its error ends the reading.
+	Reserve func(size int64) error
+}
+
+// ReadTarGz reads a whole gzip-compressed tar into memory. r is always read to
+// its end or to the first error, and ctx is asked between reads.
 //
 // Directories, regular files and symbolic links are taken. Refused, with the
 // entry's name: absolute names and names with "..", links that leave the
 // archive, hard links, devices, and whatever exceeds limits. Entries below
 // .git are skipped and do not count as bytes.
-func ReadTarGz(ctx context.Context, r io.Reader, checksum string, limits Limits) (*Memory, error) {
-	limits = limits.withDefaults()
+func ReadTarGz(ctx context.Context, r io.Reader, how Archive) (*Memory, error) {
+	how.Limits = how.Limits.withDefaults()
 	sum := sha256.New()
 	in := &contextReader{ctx: ctx, r: io.TeeReader(r, sum)}
-	m, err := readTarGz(in, limits)
+	m, err := readTarGz(in, how)
 	if err != nil {
 		return nil, fmt.Errorf("reading the archive: %w", err)
 	}
@@ -39,21 +49,24 @@ func ReadTarGz(ctx context.Context, r io.Reader, checksum string, limits Limits)
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return nil, fmt.Errorf("reading the archive: %w", err)
 	}
-	if checksum != "" && hex.EncodeToString(sum.Sum(nil)) != strings.ToLower(checksum) {
+	if how.Checksum != "" && hex.EncodeToString(sum.Sum(nil)) != strings.ToLower(how.Checksum) {
 		return nil, ErrChecksum
 	}
 	return m, nil
 }
 
-func readTarGz(in io.Reader, limits Limits) (*Memory, error) {
+// entryBytes is about what a Tree needs for an entry besides its content.
+const entryBytes = 256
+
+func readTarGz(in io.Reader, how Archive) (*Memory, error) {
+	limits := how.Limits
 	gz, err := gzip.NewReader(in)
 	if err != nil {
 		return nil, err
 	}
 	archive := tar.NewReader(gz)
 	m := newMemory()
-	var total int64
-	for entries := 0; ; entries++ {
+	for ; ; m.entries++ {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -61,7 +74,7 @@ func readTarGz(in io.Reader, limits Limits) (*Memory, error) {
 		if err != nil {
 			return nil, err
 		}
-		if entries >= limits.MaxFiles {
+		if m.entries >= limits.MaxFiles {
 			return nil, tooMany(limits.MaxFiles)
 		}
 		name, err := entryName(header.Name, limits)
@@ -71,16 +84,23 @@ func readTarGz(in io.Reader, limits Limits) (*Memory, error) {
 		if name == "." || inGit(name) {
 			continue
 		}
+		if header.Typeflag == tar.TypeReg {
+			if header.Size > limits.MaxFileBytes {
+				return nil, tooLarge(name, limits.MaxFileBytes)
+			}
+			if m.size += header.Size; m.size > limits.MaxTotalBytes {
+				return nil, tooMuch(limits.MaxTotalBytes)
+			}
+		}
+		if how.Reserve != nil {
+			if err := how.Reserve(max(header.Size, 0) + entryBytes); err != nil {
+				return nil, err
+			}
+		}
 		switch header.Typeflag {
 		case tar.TypeDir:
 			err = m.addDir(name)
 		case tar.TypeReg:
-			if header.Size > limits.MaxFileBytes {
-				return nil, tooLarge(name, limits.MaxFileBytes)
-			}
-			if total += header.Size; total > limits.MaxTotalBytes {
-				return nil, tooMuch(limits.MaxTotalBytes)
-			}
 			data := make([]byte, header.Size)
 			if _, err := io.ReadFull(archive, data); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)

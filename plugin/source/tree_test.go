@@ -59,7 +59,7 @@ func archive(t testing.TB, entries ...entry) []byte {
 
 func readArchive(t testing.TB, limits source.Limits, entries ...entry) (*source.Memory, error) {
 	t.Helper()
-	return source.ReadTarGz(t.Context(), bytes.NewReader(archive(t, entries...)), "", limits)
+	return source.ReadTarGz(t.Context(), bytes.NewReader(archive(t, entries...)), source.Archive{Limits: limits})
 }
 
 func onDisk(t testing.TB, limits source.Limits, entries ...entry) *source.Dir {
@@ -307,7 +307,7 @@ func TestBombs(t *testing.T) {
 		},
 	} {
 		r := endless{write}.reader()
-		_, err := source.ReadTarGz(t.Context(), r, "", source.Limits{MaxFiles: 10_000, MaxTotalBytes: 32 << 20})
+		_, err := source.ReadTarGz(t.Context(), r, source.Archive{Limits: source.Limits{MaxFiles: 10_000, MaxTotalBytes: 32 << 20}})
 		if !errors.Is(err, source.ErrLimit) {
 			t.Errorf("%s: %v, want ErrLimit", name, err)
 		}
@@ -325,7 +325,7 @@ func TestMillionEntries(t *testing.T) {
 		return w.WriteHeader(&tar.Header{Name: "d/" + hex.EncodeToString([]byte{byte(i >> 16), byte(i >> 8), byte(i)}), Typeflag: tar.TypeReg})
 	}}.reader()
 	defer r.Close() //nolint:errcheck // ends the writer
-	if _, err := source.ReadTarGz(t.Context(), r, "", source.Limits{}); !errors.Is(err, source.ErrLimit) || i > 200_000 {
+	if _, err := source.ReadTarGz(t.Context(), r, source.Archive{}); !errors.Is(err, source.ErrLimit) || i > 200_000 {
 		t.Errorf("after %d entries: %v, want ErrLimit", i, err)
 	}
 }
@@ -344,7 +344,7 @@ func TestBrokenArchives(t *testing.T) {
 			return out.Bytes()
 		}(),
 	} {
-		_, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), "", source.Limits{})
+		_, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), source.Archive{})
 		if err == nil || !strings.HasPrefix(err.Error(), "reading the archive: ") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -354,11 +354,11 @@ func TestBrokenArchives(t *testing.T) {
 func TestChecksum(t *testing.T) {
 	data := archive(t, entry{name: "a", data: "x"})
 	sum := sha256.Sum256(data)
-	if _, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), hex.EncodeToString(sum[:]), source.Limits{}); err != nil {
+	if _, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), source.Archive{Checksum: hex.EncodeToString(sum[:])}); err != nil {
 		t.Error(err)
 	}
 	sum[0]++
-	if _, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), hex.EncodeToString(sum[:]), source.Limits{}); !errors.Is(err, source.ErrChecksum) {
+	if _, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), source.Archive{Checksum: hex.EncodeToString(sum[:])}); !errors.Is(err, source.ErrChecksum) {
 		t.Errorf("got %v, want ErrChecksum", err)
 	}
 }
@@ -366,7 +366,7 @@ func TestChecksum(t *testing.T) {
 func TestArchiveCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := source.ReadTarGz(ctx, bytes.NewReader(archive(t)), "", source.Limits{}); !errors.Is(err, context.Canceled) {
+	if _, err := source.ReadTarGz(ctx, bytes.NewReader(archive(t)), source.Archive{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
@@ -376,7 +376,7 @@ func FuzzReadTarGz(f *testing.F) {
 	f.Add(archive(f, entry{name: "../x", data: "x"}))
 	f.Add(archive(f, entry{name: "a", link: "/etc", kind: tar.TypeLink}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), "", source.Limits{MaxFiles: 100, MaxTotalBytes: 1 << 20})
+		m, err := source.ReadTarGz(t.Context(), bytes.NewReader(data), source.Archive{Limits: source.Limits{MaxFiles: 100, MaxTotalBytes: 1 << 20}})
 		if err != nil {
 			return
 		}

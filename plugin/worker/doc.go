@@ -7,6 +7,10 @@
 // process that takes too long, uses too much memory or breaks down is killed
 // and replaced, and only its own request fails.
 //
+// Requests wait in a queue that is fair between Applications. A render that
+// takes long leaves its place to the next one and goes on at a lower priority,
+// as one of a bounded number.
+//
 // The package must not know gRPC, and must not start any program but the one
 // that it is part of.
 package worker

@@ -1,274 +1,308 @@
 package worker
 
 import (
-	"bufio"
 	"context"
-	"encoding/gob"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
+	"path"
 	"runtime"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin"
-	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/observe"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/telemetry"
 )
 
-// DefaultTimeout bounds one render.
-const DefaultTimeout = 60 * time.Second
+// Defaults of [Options].
+const (
+	DefaultTimeout         = 60 * time.Second
+	DefaultMemory    int64 = 256 << 20
+	DefaultSlowAfter       = time.Second
+	// safeTime is how long a slow render cannot be ended for others.
+	safeTime = 10 * time.Second
+)
 
 // Options configures a Pool. Command is required; a zero field of the others
 // means its default.
 type Options struct {
-	// Command starts a process that calls Run on its standard input and output.
+	// Command starts a process that calls Run on its standard streams.
 	Command []string
 	// Env is the environment of the processes.
 	Env []string
 	// Workers is the number of processes, and so of renders at a time; the
 	// number of CPUs by default. Flag --workers.
 	Workers int
+	// SlowWorkers is how many more there may be for renders that take longer
+	// than SlowAfter; as many as Workers by default. Flags --slow-workers and
+	// --slow-after.
+	SlowWorkers int
+	SlowAfter   time.Duration
 	// Timeout bounds one render, apart from the time in the queue.
 	// Flag --timeout.
 	Timeout time.Duration
+	// Metrics counts; nil for none.
+	Metrics *telemetry.Metrics
 }
 
-// ErrClosed is returned for requests after Close.
-var ErrClosed = errors.New("the server is shutting down")
+func (o Options) withDefaults() Options {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.SlowWorkers <= 0 {
+		o.SlowWorkers = o.Workers
+	}
+	if o.SlowAfter <= 0 {
+		o.SlowAfter = DefaultSlowAfter
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	return o
+}
+
+// Request is what a Pool renders.
+type Request struct {
+	plugin.Request
+	// Announce asks for the parameters instead of the manifests.
+	Announce bool
+	// Application is whose turn in the queue it takes.
+	Application string
+	Tree        observe.Source
+}
 
 // Pool renders in processes. It is safe for concurrent use.
 type Pool struct {
-	opts Options
-	// idle holds a place for each process: one that is warm, or nil for one
-	// that is to be started.
-	idle   chan *process
-	closed chan struct{}
-	once   sync.Once
+	opts  Options
+	lanes *lanes
+
+	mu     sync.Mutex
+	idle   []*process
+	all    map[*process]bool
+	fast   int // processes that are idle, about to be, or in the fast lane
+	closed bool
 }
 
 // NewPool starts the processes of a pool. Close ends them.
 func NewPool(opts Options) (*Pool, error) {
-	if opts.Workers <= 0 {
-		opts.Workers = runtime.GOMAXPROCS(0)
-	}
-	if opts.Timeout <= 0 {
-		opts.Timeout = DefaultTimeout
-	}
-	p := &Pool{opts: opts, idle: make(chan *process, opts.Workers), closed: make(chan struct{})}
+	opts = opts.withDefaults()
+	p := &Pool{opts: opts, all: map[*process]bool{}, lanes: &lanes{
+		slowAfter: opts.SlowAfter, safe: safeTime, perApplication: max(opts.Workers, 1), fast: opts.Workers, slow: opts.SlowWorkers,
+	}}
 	for range opts.Workers {
-		started, err := start(opts)
+		w, err := p.start()
 		if err != nil {
 			p.Close()
 			return nil, err
 		}
-		p.idle <- started
+		p.put(w)
 	}
+	opts.Metrics.Gauge("queue_length", "Requests that wait for a worker.", func() float64 { return float64(p.lanes.waiting()) })
+	opts.Metrics.Gauge("workers", "Worker processes.", func() float64 { return float64(p.Processes()) })
 	return p, nil
 }
 
-// Close kills the processes that are idle and lets no more start; those that
-// render are killed when they are done.
+// Processes is how many worker processes there are.
+func (p *Pool) Processes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.all)
+}
+
+// Close kills all processes, waits for their end, and lets no more start.
 func (p *Pool) Close() {
-	p.once.Do(func() {
-		close(p.closed)
-		for {
-			select {
-			case w := <-p.idle:
-				w.kill()
-			default:
-				return
-			}
-		}
-	})
-}
-
-// Generate returns one JSON document for each object of the request. The text
-// of an error is for people: plugin.Message has made it.
-func (p *Pool) Generate(ctx context.Context, tree source.Tree, req plugin.Request) ([]string, error) {
-	r, err := p.do(ctx, tree, job{Request: req})
-	return r.Manifests, err
-}
-
-// Announce lists the parameters of the application in dir.
-func (p *Pool) Announce(ctx context.Context, tree source.Tree, dir string) ([]plugin.Announcement, error) {
-	r, err := p.do(ctx, tree, job{Announce: true, Request: plugin.Request{Dir: dir}})
-	return r.Announcements, err
-}
-
-func (p *Pool) do(ctx context.Context, tree source.Tree, j job) (result, error) {
-	begin := time.Now()
-	w, err := p.acquire(ctx, begin)
-	if err != nil {
-		return result{}, err
+	p.mu.Lock()
+	p.closed = true
+	var all []*process
+	for w := range p.all {
+		all = append(all, w)
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
-	defer cancel()
-	begin = time.Now()
+	p.mu.Unlock()
+	for _, w := range all {
+		w.kill()
+		<-w.ended
+	}
+}
+
+// Do renders. An error is an *Error, the text of which is for people; the
+// result then tells what was looked at, if that is known.
+func (p *Pool) Do(ctx context.Context, req Request) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	times := &phases{ctx: ctx, metrics: p.opts.Metrics}
+	times.begin(phaseQueue)
+	defer times.begin("")
+
+	var current atomic.Pointer[process]
+	place, err := p.lanes.acquire(ctx, req.Application,
+		func() { p.demote(current.Load()) }, func() { cancel(errPreempted) })
+	if err != nil {
+		return Result{}, p.explain(err, times, nil)
+	}
+	w, err := p.take(ctx)
+	if err != nil {
+		place.release()
+		return Result{}, p.explain(err, times, nil)
+	}
+	current.Store(w)
+	ctx, stopTimer := context.WithTimeoutCause(ctx, p.opts.Timeout, errTimeout)
+	defer stopTimer()
 	// A process that hangs ends when it is killed, and the pipe with it.
 	stop := context.AfterFunc(ctx, w.kill)
-	r, err := w.do(tree, j)
-	if !stop() || err != nil {
-		w.kill()
-		p.release(nil)
-		return result{}, explain(ctx, w, begin, err)
+	times.begin("starting")
+	r, err := w.do(req, p.opts.Timeout, times.begin)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
 	}
-	p.release(w)
-	if r.Error != "" {
-		return result{}, errors.New(r.Error)
+	wasSlow := place.release()
+	if err != nil || wasSlow {
+		p.retire(w, wasSlow)
+	} else {
+		p.put(w)
+	}
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return Result{}, p.explain(err, times, w)
+	}
+	if r.Problem != "" {
+		return r, &Error{Reason: ReasonInvalid, Text: r.Problem}
 	}
 	return r, nil
 }
 
-// acquire waits for a process.
-func (p *Pool) acquire(ctx context.Context, begin time.Time) (*process, error) {
-	select {
-	case <-p.closed:
-		return nil, ErrClosed
-	default:
+// known answers beforehand what every render asks about the application's own
+// directory, within reason: an answer in time saves a round trip.
+func known(req Request) map[observe.Ask]observe.Answer {
+	const mostBytes, mostFiles = 1 << 20, 500
+	answers, size := map[observe.Ask]observe.Answer{}, 0
+	add := func(op observe.Operation, name string) observe.Answer {
+		a := observe.Ask{Op: op, Name: name}
+		answers[a] = observe.Look(req.Tree, a)
+		size += len(answers[a].Data)
+		return answers[a]
 	}
-	select {
-	case w := <-p.idle:
-		if w != nil {
-			return w, nil
+	var walk func(dir string, depth int)
+	walk = func(dir string, depth int) {
+		for _, e := range add(observe.List, dir).Entries {
+			if size > mostBytes || len(answers) > mostFiles {
+				return
+			}
+			name := path.Join(dir, e.Name())
+			switch info := add(observe.Stat, name); {
+			case info.Problem.Text != "" || e.Type() != info.Entry.Type():
+			case info.Entry.IsDir() && depth > 0:
+				walk(name, depth-1)
+			case !info.Entry.IsDir() && info.Entry.Size() <= mostBytes/4:
+				add(observe.Read, name)
+			}
 		}
-		w, err := start(p.opts)
-		if err != nil {
-			p.release(nil)
-		}
-		return w, err
-	case <-p.closed:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waited %s for one of %d workers (--workers): %w", round(time.Since(begin)), p.opts.Workers, ctx.Err())
 	}
+	const depth = 8
+	walk(path.Clean("./"+req.Dir), depth)
+	return answers
 }
 
-// release gives a place back.
-func (p *Pool) release(w *process) {
-	select {
-	case <-p.closed:
-		w.kill()
-	default:
-		p.idle <- w
+func (p *Pool) start() (*process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
 	}
-}
-
-// explain says why a process did not come to a result.
-func explain(ctx context.Context, w *process, begin time.Time, err error) error {
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("rendering took longer than %s (--timeout, or the deadline of the request); look for a loop without end in the chart", round(time.Since(begin)))
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case w.lastWords() != "":
-		return errors.New(w.lastWords())
-	}
-	return fmt.Errorf("the worker broke down: %w", err)
-}
-
-func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
-
-// process is one process of the pool, used by one request at a time.
-type process struct {
-	cmd     *exec.Cmd
-	encoder *gob.Encoder
-	decoder *gob.Decoder
-	in      io.Closer
-	once    sync.Once
-	ended   chan struct{}
-
-	mu   sync.Mutex
-	last string
-}
-
-func start(opts Options) (*process, error) {
-	w := &process{ended: make(chan struct{})}
-	w.cmd = exec.Command(opts.Command[0], opts.Command[1:]...) //nolint:gosec,noctx // the program itself; it outlives a request
-	w.cmd.Env = opts.Env
-	in, err := w.cmd.StdinPipe()
+	w, err := start(p.opts)
 	if err != nil {
-		return nil, fmt.Errorf("starting a worker: %w", err)
+		return nil, err
 	}
-	out, err := w.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("starting a worker: %w", err)
-	}
-	stderr, err := w.cmd.StderrPipe()
-	if err != nil {
-		return nil, fmt.Errorf("starting a worker: %w", err)
-	}
-	if err := w.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting a worker: %w", err)
-	}
-	w.in, w.encoder, w.decoder = in, gob.NewEncoder(in), gob.NewDecoder(out)
-	go w.listen(stderr)
+	p.all[w] = true
+	p.fast++
+	go func() {
+		<-w.ended
+		p.mu.Lock()
+		delete(p.all, w)
+		p.mu.Unlock()
+	}()
 	return w, nil
 }
 
-// listen keeps the first line that the process says on standard error: the
-// watchdog's, or that of the runtime. Then it reaps the process.
-func (w *process) listen(stderr io.Reader) {
-	defer close(w.ended)
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		w.mu.Lock()
-		if w.last == "" {
-			w.last = lines.Text()
+// take returns a process. One that cannot be started is tried again: requests
+// wait, they are not refused.
+func (p *Pool) take(ctx context.Context) (*process, error) {
+	for {
+		p.mu.Lock()
+		for len(p.idle) > 0 {
+			last := len(p.idle) - 1
+			w := p.idle[last]
+			p.idle = p.idle[:last]
+			if w.isAlive() {
+				p.mu.Unlock()
+				return w, nil
+			}
+			p.fast--
 		}
-		w.mu.Unlock()
+		p.mu.Unlock()
+		w, err := p.start()
+		if err == nil || p.isClosed() {
+			return w, err
+		}
+		const pause = 100 * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
 	}
-	_, _ = io.Copy(io.Discard, stderr) // a line that was too long
-	_ = w.cmd.Wait()                   // how it ended is in its last words
 }
 
-// lastWords is what the process said before it ended, without a stack trace.
-func (w *process) lastWords() string {
-	select {
-	case <-w.ended:
-	case <-time.After(time.Second):
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if strings.HasPrefix(w.last, "fatal error:") || strings.HasPrefix(w.last, "runtime:") {
-		return "rendering asked for more memory at once than there is, far above --memory-limit; look for a loop without end in the chart"
-	}
-	if strings.HasPrefix(w.last, "panic:") {
-		return "rendering stopped unexpectedly; this is a bug of the plugin"
-	}
-	return w.last
+func (p *Pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
-// kill ends the process. It may be called more than once, and on nil.
-func (w *process) kill() {
-	if w == nil {
+// put makes a process idle; there are never more than Workers.
+func (p *Pool) put(w *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.fast > p.opts.Workers {
+		p.fast--
+		w.kill()
 		return
 	}
-	w.once.Do(func() {
-		_ = w.cmd.Process.Signal(os.Kill) // it may have ended
-		_ = w.in.Close()
-	})
+	p.idle = append(p.idle, w)
 }
 
-// do has one conversation with the process.
-func (w *process) do(tree source.Tree, j job) (result, error) {
-	if err := w.encoder.Encode(j); err != nil {
-		return result{}, fmt.Errorf("writing a job: %w", err)
+// demote is called when w moves to the slow lane. It lets others go first, and
+// gets a successor in the fast lane.
+func (p *Pool) demote(w *process) {
+	if w != nil {
+		w.yieldCPU()
 	}
-	for {
-		var s said
-		if err := w.decoder.Decode(&s); err != nil {
-			return result{}, fmt.Errorf("reading a result: %w", err)
-		}
-		switch {
-		case s.Result != nil:
-			return *s.Result, nil
-		case s.Ask != nil:
-			if err := w.encoder.Encode(lookUp(tree, *s.Ask)); err != nil {
-				return result{}, fmt.Errorf("writing a file: %w", err)
-			}
-		}
+	p.mu.Lock()
+	p.fast--
+	p.mu.Unlock()
+	go p.refill()
+}
+
+// retire ends a process, and starts another for its place.
+func (p *Pool) retire(w *process, wasSlow bool) {
+	w.kill()
+	if !wasSlow {
+		p.mu.Lock()
+		p.fast--
+		p.mu.Unlock()
+	}
+	go p.refill()
+}
+
+// refill starts a process ahead of the request that needs it.
+func (p *Pool) refill() {
+	p.mu.Lock()
+	enough := p.fast >= p.opts.Workers
+	p.mu.Unlock()
+	if enough {
+		return
+	}
+	if w, err := p.start(); err == nil { // else take will try again
+		p.put(w)
 	}
 }

@@ -1,150 +1,141 @@
 package worker
 
 import (
-	"bytes"
-	"context"
+	"bufio"
 	"encoding/gob"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
 
-	"github.com/core-pipeline/core-pipeline-cmp/plugin"
-	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
-	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/observe"
 )
 
-// Run is the life of a process: it does jobs from in until in ends, and talks
-// about them on out. stage is told what begins.
-func Run(ctx context.Context, in io.Reader, out io.Writer, stage func(string)) error {
-	tree := &remoteTree{decoder: gob.NewDecoder(in), encoder: gob.NewEncoder(out)}
-	for {
-		var j job
-		if err := tree.decoder.Decode(&j); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("reading a job: %w", err)
-		}
-		r := do(ctx, tree, j, stage)
-		if tree.broken != nil {
-			return tree.broken
-		}
-		if err := tree.encoder.Encode(said{Result: &r}); err != nil {
-			return fmt.Errorf("writing a result: %w", err)
-		}
-	}
-}
-
-func do(ctx context.Context, tree source.Tree, j job, stage func(string)) result {
-	var r result
-	var err error
-	if j.Announce {
-		r.Announcements, err = plugin.Announce(tree, j.Request.Dir)
-	} else {
-		var list manifest.List
-		if list, err = plugin.Render(ctx, tree, j.Request, plugin.Options{Stage: stage}); err == nil {
-			r.Manifests, err = manifest.JSON(list)
-		}
-	}
-	if err != nil {
-		return result{Error: plugin.Message(err)}
-	}
-	return r
-}
-
-// remoteTree is the tree on the other side of the pipe.
-type remoteTree struct {
-	decoder *gob.Decoder
+// process is one process of the pool, used by one request at a time.
+type process struct {
+	cmd     *exec.Cmd
+	buffer  *bufio.Writer
 	encoder *gob.Encoder
-	// broken is why the pipe cannot be used any more.
-	broken error
+	decoder *gob.Decoder
+	in      io.Closer
+	once    sync.Once
+	ended   chan struct{}
+
+	mu   sync.Mutex
+	last string
 }
 
-var _ source.Tree = (*remoteTree)(nil)
-
-func (t *remoteTree) ask(op operation, name string) (answer, error) {
-	var a answer
-	if t.broken != nil {
-		return a, t.broken
-	}
-	err := t.encoder.Encode(said{Ask: &ask{op, name}})
-	if err == nil {
-		err = t.decoder.Decode(&a)
-	}
+func start(opts Options) (*process, error) {
+	w := &process{ended: make(chan struct{})}
+	w.cmd = exec.Command(opts.Command[0], opts.Command[1:]...) //nolint:gosec,noctx // the program itself; it outlives a request
+	w.cmd.Env = opts.Env
+	// A group of its own: a terminal's interrupt is for the server, which lets
+	// requests end.
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := w.cmd.StdinPipe()
 	if err != nil {
-		t.broken = fmt.Errorf("asking for a file: %w", err)
-		return a, t.broken
+		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
-	return a, a.Problem.err()
-}
-
-func (t *remoteTree) Stat(name string) (fs.FileInfo, error) {
-	a, err := t.ask(opStat, name)
+	out, err := w.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
-	return a.Info, nil
-}
-
-func (t *remoteTree) ReadFile(name string) ([]byte, error) {
-	a, err := t.ask(opRead, name)
-	return a.Data, err
-}
-
-func (t *remoteTree) ReadDir(name string) ([]fs.DirEntry, error) {
-	a, err := t.ask(opList, name)
-	entries := make([]fs.DirEntry, len(a.Entries))
-	for i, e := range a.Entries {
-		entries[i] = e
-	}
-	return entries, err
-}
-
-// Open implements fs.FS for readers of files; directories are listed by
-// ReadDir.
-func (t *remoteTree) Open(name string) (fs.File, error) {
-	stat, err := t.Stat(name)
+	stderr, err := w.cmd.StderrPipe()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
-	if stat.IsDir() {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a directory")}
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting a worker: %w", err)
 	}
-	data, err := t.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return &openFile{bytes.NewReader(data), stat}, nil
+	w.in, w.buffer = in, bufio.NewWriter(in)
+	w.encoder, w.decoder = gob.NewEncoder(w.buffer), gob.NewDecoder(bufio.NewReader(out))
+	go w.listen(stderr)
+	return w, nil
 }
 
-type openFile struct {
-	*bytes.Reader
-	stat fs.FileInfo
-}
-
-func (f *openFile) Stat() (fs.FileInfo, error) { return f.stat, nil }
-func (f *openFile) Close() error               { return nil }
-
-// lookUp answers an ask from tree.
-func lookUp(tree source.Tree, a ask) answer {
-	switch a.Op {
-	case opStat:
-		i, err := tree.Stat(a.Name)
-		if err != nil {
-			return answer{Problem: problemOf(err)}
+// listen keeps the first line that the process says on standard error: the
+// watchdog's, or that of the runtime. Then it reaps the process.
+func (w *process) listen(stderr io.Reader) {
+	defer close(w.ended)
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		w.mu.Lock()
+		if w.last == "" {
+			w.last = lines.Text()
 		}
-		return answer{Info: infoOf(i)}
-	case opRead:
-		data, err := tree.ReadFile(a.Name)
-		return answer{Data: data, Problem: problemOf(err)}
-	case opList:
-		entries, err := tree.ReadDir(a.Name)
-		out := make([]info, 0, len(entries))
-		for _, e := range entries {
-			i := info{FileName: e.Name(), FileMode: e.Type()}
-			out = append(out, i)
-		}
-		return answer{Entries: out, Problem: problemOf(err)}
+		w.mu.Unlock()
 	}
-	return answer{Problem: problem{Text: "unknown operation"}}
+	_, _ = io.Copy(io.Discard, stderr) // a line that was too long
+	_ = w.cmd.Wait()                   // how it ended is in its last words
+}
+
+func (w *process) isAlive() bool {
+	select {
+	case <-w.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// lastWords is what the process said before it ended. It waits for the end,
+// which is near: the pipe is broken already.
+func (w *process) lastWords() string {
+	select {
+	case <-w.ended:
+	case <-time.After(time.Second):
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
+}
+
+// kill ends the process. It may be called more than once.
+func (w *process) kill() {
+	w.once.Do(func() {
+		_ = w.cmd.Process.Signal(os.Kill) // it may have ended
+		_ = w.in.Close()
+	})
+}
+
+// yieldCPU lets every other process go first from now on. It cannot be undone
+// without privileges.
+func (w *process) yieldCPU() {
+	const lowest = 19
+	// The process leads a group of its own, so all its threads are meant.
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, w.cmd.Process.Pid, lowest) // it may have ended
+}
+
+// do has one conversation with the process.
+func (w *process) do(req Request, timeout time.Duration, stage func(string)) (Result, error) {
+	j := job{Announce: req.Announce, Request: req.Request, Known: known(req), Timeout: 2 * timeout}
+	if err := w.say(j); err != nil {
+		return Result{}, fmt.Errorf("writing a job: %w", err)
+	}
+	for {
+		var s said
+		if err := w.decoder.Decode(&s); err != nil {
+			return Result{}, fmt.Errorf("reading a result: %w", err)
+		}
+		switch {
+		case s.Result != nil:
+			return *s.Result, nil
+		case s.Ask != nil:
+			if err := w.say(observe.Look(req.Tree, *s.Ask)); err != nil {
+				return Result{}, fmt.Errorf("writing a file: %w", err)
+			}
+		default:
+			stage(s.Stage)
+		}
+	}
+}
+
+func (w *process) say(v any) error {
+	if err := w.encoder.Encode(v); err != nil {
+		return err
+	}
+	return w.buffer.Flush()
 }

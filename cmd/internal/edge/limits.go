@@ -24,21 +24,43 @@ const limitsCategory = "Limits"
 // variable, CORE_PIPELINE_ and the flag's name, for a plugin.yaml that is
 // baked into an image. No Application can set such a variable: Argo CD puts
 // ARGOCD_ENV_ before the names of theirs.
+//
+// A limit of the watchdog that is set already is the default of its flag.
 func (l *Limits) Flags() []cli.Flag {
-	l.Watchdog = watchdog.Limits{Timeout: watchdog.DefaultTimeout, Memory: watchdog.DefaultMemory}
+	if l.Watchdog.Timeout == 0 {
+		l.Watchdog.Timeout = watchdog.DefaultTimeout
+	}
+	if l.Watchdog.Memory == 0 {
+		l.Watchdog.Memory = watchdog.DefaultMemory
+	}
 	l.Source = source.Limits{
 		MaxFiles: source.DefaultMaxFiles, MaxFileBytes: source.DefaultMaxFileBytes,
 		MaxTotalBytes: source.DefaultMaxTotalBytes, MaxDepth: source.DefaultMaxDepth,
 	}
 	return []cli.Flag{
-		limitFlag("timeout", "end the process after this `DURATION`", (*duration)(&l.Watchdog.Timeout)),
-		limitFlag("memory-limit", "end the process when it uses more than this many `BYTES`", (*bytes)(&l.Watchdog.Memory)),
-		limitFlag("max-files", "read at most this `NUMBER` of files", (*count)(&l.Source.MaxFiles)),
-		limitFlag("max-file-bytes", "read no file that is larger than this many `BYTES`", (*bytes)(&l.Source.MaxFileBytes)),
-		limitFlag("max-total-bytes", "read at most this many `BYTES` in all", (*bytes)(&l.Source.MaxTotalBytes)),
-		limitFlag("max-depth", "follow directories at most this `NUMBER` of levels down", (*count)(&l.Source.MaxDepth)),
+		DurationFlag("timeout", "end a render after this `DURATION`", &l.Watchdog.Timeout),
+		BytesFlag("memory-limit", "end a render when its process uses more than this many `BYTES`", &l.Watchdog.Memory),
+		CountFlag("max-files", "read at most this `NUMBER` of files", &l.Source.MaxFiles),
+		BytesFlag("max-file-bytes", "read no file that is larger than this many `BYTES`", &l.Source.MaxFileBytes),
+		BytesFlag("max-total-bytes", "read at most this many `BYTES` in all", &l.Source.MaxTotalBytes),
+		CountFlag("max-depth", "follow directories at most this `NUMBER` of levels down", &l.Source.MaxDepth),
 	}
 }
+
+// DurationFlag is the flag of a limit in time, above 0. The value of v is its
+// default, here and below.
+func DurationFlag(name, usage string, v *time.Duration) cli.Flag {
+	return limitFlag(name, usage, (*duration)(v))
+}
+
+// BytesFlag is the flag of a size above 0.
+func BytesFlag(name, usage string, v *int64) cli.Flag { return limitFlag(name, usage, (*bytes)(v)) }
+
+// CountFlag is the flag of a number above 0.
+func CountFlag(name, usage string, v *int) cli.Flag { return limitFlag(name, usage, (*count)(v)) }
+
+// SizeFlag is the flag of a size that may be 0.
+func SizeFlag(name, usage string, v *int64) cli.Flag { return limitFlag(name, usage, (*size)(v)) }
 
 func limitFlag(name, usage string, value cli.Generic) cli.Flag {
 	variable := "CORE_PIPELINE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
@@ -70,6 +92,19 @@ func (b *bytes) Set(text string) error {
 	}
 	*b = bytes(q.Value())
 	return nil
+}
+
+// size is bytes, or 0.
+type size int64
+
+func (s *size) String() string { return (*bytes)(s).String() }
+
+func (s *size) Set(text string) error {
+	if text == "0" {
+		*s = 0
+		return nil
+	}
+	return (*bytes)(s).Set(text)
 }
 
 type count int

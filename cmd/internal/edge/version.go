@@ -11,14 +11,22 @@ import (
 // of the module is used.
 var Version = ""
 
+// ModuleVersion is Version or, if that is not set, the module's.
+func ModuleVersion() string {
+	if Version != "" {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
 // PrintVersion writes what the program is built from: its version and commit,
 // Go, and the libraries that decide what a render looks like.
 func PrintVersion(w io.Writer, program string) error {
-	version, revision, libraries := Version, "unknown", ""
+	revision, libraries := "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if version == "" {
-			version = info.Main.Version
-		}
 		modified := ""
 		for _, s := range info.Settings {
 			switch {
@@ -36,10 +44,7 @@ func PrintVersion(w io.Writer, program string) error {
 			}
 		}
 	}
-	if version == "" {
-		version = "(devel)"
-	}
-	_, err := fmt.Fprintf(w, "%s %s\n%-10s %s\n%-10s %s %s/%s\n%s", program, version,
+	_, err := fmt.Fprintf(w, "%s %s\n%-10s %s\n%-10s %s %s/%s\n%s", program, ModuleVersion(),
 		"commit", revision, "built with", runtime.Version(), runtime.GOOS, runtime.GOARCH, libraries)
 	return err
 }

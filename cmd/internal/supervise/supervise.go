@@ -23,8 +23,9 @@ const (
 // Argo CD puts ARGOCD_ENV_ before the names of theirs.
 const childVariable = "CORE_PIPELINE_SUPERVISED"
 
-// unsupervised are the verbs that live long, and supervise what they start.
-var unsupervised = map[string]bool{"serve": true, "worker": true}
+// unsupervised are the verbs that live long and supervise what they start, and
+// the one that probes call: a child of it would be left to the server.
+var unsupervised = map[string]bool{"serve": true, "worker": true, "healthcheck": true}
 
 func init() {
 	if os.Getenv(childVariable) != "" {

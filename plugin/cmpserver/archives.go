@@ -1,0 +1,190 @@
+package cmpserver
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
+)
+
+// archives bounds the memory of all repositories that are being received or
+// rendered, and keeps some of those that are not any more: the Applications of
+// a repository are often refreshed one after the other, and repo-server sends
+// the same archive for each.
+type archives struct {
+	limit int64 // for all
+	keep  int64 // for those that nobody uses
+
+	mu      sync.Mutex
+	used    int64
+	waiting []*account
+	// beyond is the account that may exceed the limit, so that there is always
+	// one that comes to an end.
+	beyond *account
+	trees  map[string]*archive
+	idle   []*archive // the longest unused first
+}
+
+// archive is a repository whose checksum was verified.
+type archive struct {
+	checksum string
+	tree     *source.Memory
+	bytes    int64
+	users    int
+}
+
+// account is the memory of one request.
+type account struct {
+	archives *archives
+	bytes    int64
+	turn     chan struct{} // not nil while it waits
+}
+
+func newArchives(limit, keep int64) *archives {
+	return &archives{limit: limit, keep: keep, trees: map[string]*archive{}}
+}
+
+// find returns the repository with this checksum, if it is there. The caller
+// calls release when it is done with it.
+func (a *archives) find(checksum string) *archive {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found := a.trees[checksum]
+	if found == nil {
+		return nil
+	}
+	if found.users == 0 {
+		a.idle = slices.DeleteFunc(a.idle, func(other *archive) bool { return other == found })
+	}
+	found.users++
+	return found
+}
+
+// add hands a complete repository and its account over.
+func (a *archives) add(checksum string, tree *source.Memory, paid *account) *archive {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	added := &archive{checksum: checksum, tree: tree, bytes: paid.bytes, users: 1}
+	paid.bytes = 0
+	if a.keep > 0 && checksum != "" && a.trees[checksum] == nil {
+		a.trees[checksum] = added
+	}
+	a.leave(paid)
+	return added
+}
+
+// release is called when a request is done with a repository.
+func (a *archives) release(done *archive) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if done.users--; done.users > 0 {
+		return
+	}
+	if a.trees[done.checksum] != done {
+		a.used -= done.bytes
+	} else {
+		a.idle = append(a.idle, done)
+		idle := int64(0)
+		for _, other := range a.idle {
+			idle += other.bytes
+		}
+		for idle > a.keep {
+			idle -= a.idle[0].bytes
+			a.evict()
+		}
+	}
+	a.wake()
+}
+
+func (a *archives) evict() {
+	oldest := a.idle[0]
+	a.idle = a.idle[1:]
+	delete(a.trees, oldest.checksum)
+	a.used -= oldest.bytes
+}
+
+// reserve takes n bytes for the account. It waits while there are none, unless
+// this is the one account that may exceed the limit.
+func (p *account) reserve(ctx context.Context, n int64) error {
+	a := p.archives
+	a.mu.Lock()
+	for a.used+n > a.limit && len(a.idle) > 0 {
+		a.evict()
+	}
+	if a.beyond == nil && a.used+n > a.limit && len(a.waiting) == 0 {
+		a.beyond = p
+	}
+	if a.beyond == p || a.used+n <= a.limit && len(a.waiting) == 0 {
+		p.take(n)
+		a.mu.Unlock()
+		return nil
+	}
+	p.turn = make(chan struct{})
+	a.waiting = append(a.waiting, p)
+	a.mu.Unlock()
+	select {
+	case <-p.turn:
+	case <-ctx.Done():
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting = slices.DeleteFunc(a.waiting, func(other *account) bool { return other == p })
+	p.turn = nil
+	if err := ctx.Err(); err != nil {
+		a.wake()
+		return err
+	}
+	p.take(n)
+	a.wake()
+	return nil
+}
+
+// take is called with mu held.
+func (p *account) take(n int64) {
+	p.bytes += n
+	p.archives.used += n
+}
+
+// wake lets the first one in the queue go on: if there is room, or if nobody
+// else is allowed to go beyond the limit. The caller holds mu.
+func (a *archives) wake() {
+	if len(a.waiting) == 0 {
+		return
+	}
+	first := a.waiting[0]
+	if a.used >= a.limit {
+		if a.beyond != nil {
+			return
+		}
+		a.beyond = first
+	}
+	select {
+	case <-first.turn:
+	default:
+		close(first.turn)
+	}
+}
+
+// leave is called with mu held when nothing more is received for p.
+func (a *archives) leave(p *account) {
+	a.used -= p.bytes
+	p.bytes = 0
+	if a.beyond == p {
+		a.beyond = nil
+	}
+	a.wake()
+}
+
+// close gives back what was not handed over.
+func (p *account) close() {
+	p.archives.mu.Lock()
+	defer p.archives.mu.Unlock()
+	p.archives.leave(p)
+}
+
+func (a *archives) bytes() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.used
+}
