@@ -114,7 +114,7 @@ app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 {{- with $values.heapPercent }}
 {{- /* V8 does not know the container's limit in every version of Node.js, and a heap without bound ends in an OOM kill. */}}
-{{- $heap := div (mul (int .) (include "core-pipeline.milli" $.resources.limits.memory | int64)) 104857600000 }}
+{{- $heap := div (mul (int .) (dig "limits" "memory" 0 $.resources | include "core-pipeline.milli" | int64)) 104857600000 }}
 {{- $_ := set $data "NODE_OPTIONS" (printf "%s --max-old-space-size=%d" (get $data "NODE_OPTIONS") $heap | trim) }}
 {{- end }}
 {{- toYaml $data }}
@@ -379,6 +379,11 @@ spec:
           persistentVolumeClaim:
             claimName: {{ . | quote }}
         {{- end }}
+{{- end }}
+
+{{/* Path that a probe asks, for requests to the Service. Input: probe (may be off, or ask otherwise), default. */}}
+{{- define "core-pipeline.probePath" -}}
+{{- dig "httpGet" "path" .default (.probe | default dict) }}
 {{- end }}
 
 {{/* Command that asks paths of the Service and ends with 0 if all answer with success. Input: root, paths. */}}
