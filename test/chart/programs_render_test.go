@@ -10,8 +10,36 @@ import (
 	"testing"
 )
 
+// notes are both sides of every condition in NOTES.txt.
+var notes = []struct {
+	values, text string
+	want         bool
+}{
+	{"", "port-forward service/web-core-pipeline 8080:80", true},
+	{"ingress: {enabled: true, hostname: a.example.com}", "http://a.example.com/", true},
+	{"ingress: {enabled: true, hostname: a.example.com, tls: true, tlsSecretName: t}", "https://a.example.com/", true},
+	{"ingress: {enabled: true, hostname: a.example.com}", "port-forward", false},
+	{"serviceMonitor: {enabled: true}", "get servicemonitor web-core-pipeline --show-labels", true},
+	{"", "servicemonitor", false},
+	{"", "helm test web -n apps", true},
+	{"tests: {enabled: false}", "helm test", false},
+	{"autoscaling: {enabled: true, maxReplicas: 7}", "up to 7 pods", true},
+	{"keda: {enabled: true, maxReplicas: 6, triggers: [{type: kafka}]}", "up to 6 pods", true},
+	{"", "Scaling", false},
+	{"", "WARNING: no source of credentials", true},
+	{"secret: {existingSecret: s}", "WARNING: no source of credentials", false},
+	{"secret: {create: true, stringData: {POSTGRES_PASSWORD: hidden}}", "WARNING: the Secret holds the values", true},
+	{"secret: {create: true, stringData: {POSTGRES_PASSWORD: hidden}}", "hidden", false},
+	{"", "WARNING: the Secret holds the values", false},
+	{"", "WARNING: networkPolicy.enabled is false", true},
+	{"networkPolicy: {enabled: true}", "WARNING: networkPolicy.enabled is false", false},
+	{"ingress: {enabled: true, hostname: a.example.com, policy: {blockMetrics: false}}", "publishes /metrics", true},
+	{"ingress: {enabled: true, hostname: a.example.com, controller: other}", "publishes /metrics", true},
+	{"ingress: {enabled: true, hostname: a.example.com}", "publishes /metrics", false},
+}
+
 // TestProgramUnittest lets helm-unittest, which renders with a Helm of its
-// own, look for the message of every rule.
+// own, look for the message of every rule, and read the notes.
 func TestProgramUnittest(t *testing.T) {
 	unittest := program(t, "HELM_UNITTEST")
 	work := t.TempDir()
@@ -43,8 +71,24 @@ func TestProgramUnittest(t *testing.T) {
 		"suite": "rules", "templates": []string{"templates/deployment.yaml"},
 		"capabilities": map[string]any{"majorVersion": 1, "minorVersion": 37}, "tests": cases,
 	})))
+	var notesCases []any
+	for i, tc := range notes {
+		file := fmt.Sprintf("notes-%d.yaml", i)
+		write(dir+"/tests/"+file, []byte(tc.values))
+		assert := "matchRegexRaw"
+		if !tc.want {
+			assert = "notMatchRegexRaw"
+		}
+		notesCases = append(notesCases, map[string]any{"it": tc.text, "values": []string{file}, "asserts": []any{
+			map[string]any{assert: map[string]any{"pattern": regexp.QuoteMeta(tc.text)}},
+		}})
+	}
+	write(dir+"/tests/notes_test.yaml", []byte(toText(t, map[string]any{
+		"suite": "notes", "templates": []string{"templates/NOTES.txt"}, "release": map[string]any{"name": "web", "namespace": "apps"},
+		"capabilities": map[string]any{"majorVersion": 1, "minorVersion": 37}, "tests": notesCases,
+	})))
 	out := run(t, work, unittest, dir)
-	if want := fmt.Sprintf("%d passed, %d total", len(rules), len(rules)); !strings.Contains(out, want) {
+	if want := fmt.Sprintf("%d passed, %d total", len(rules)+len(notes), len(rules)+len(notes)); !strings.Contains(out, want) {
 		t.Errorf("helm-unittest does not say %q:\n%s", want, out)
 	}
 }

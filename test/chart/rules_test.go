@@ -1,6 +1,9 @@
 package chart
 
 import (
+	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,12 +111,21 @@ var rules = []struct{ name, values, want string }{
 	{"backup to a volume", "hooks: {backup: {enabled: true, command: [x], existingClaim: c}}", ""},
 }
 
-// TestRules holds every rule to its message.
+var (
+	ruleMessage = regexp.MustCompile(`append \$problems (?:\(printf )?"((?:[^"\\]|\\.)+)"`)
+	ruleVerb    = regexp.MustCompile(`%[dsv]`)
+)
+
+// TestRules holds every rule to its message, and every message to a case.
 func TestRules(t *testing.T) {
 	tree := repository(t)
+	var said []string
 	for _, tc := range rules {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := render(t, tree, "", tc.values)
+			if err != nil {
+				said = append(said, plugin.Message(err))
+			}
 			switch {
 			case tc.want == "" && err != nil:
 				t.Error(plugin.Message(err))
@@ -123,6 +135,17 @@ func TestRules(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", plugin.Message(err), tc.want)
 			}
 		})
+	}
+	written := ruleMessage.FindAllStringSubmatch(string(tree[path.Join(dir, "templates/_validate.tpl")].Data), -1)
+	if len(written) < 35 {
+		t.Errorf("found %d messages", len(written))
+	}
+	for _, m := range written {
+		text := strings.ReplaceAll(m[1], `\"`, `"`)
+		want := regexp.MustCompile(ruleVerb.ReplaceAllString(regexp.QuoteMeta(text), ".+"))
+		if !slices.ContainsFunc(said, want.MatchString) {
+			t.Errorf("no case has the message %q", text)
+		}
 	}
 }
 
