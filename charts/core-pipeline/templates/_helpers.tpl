@@ -92,15 +92,6 @@ app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 {{- end }}
 
-{{/* A duration such as 1m30s in milliseconds. */}}
-{{- define "core-pipeline.milliseconds" -}}
-{{- $sum := 0 }}
-{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 }}
-{{- $sum = add $sum (mul (regexFind "^[0-9]+" . | int) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+$" .))) }}
-{{- end }}
-{{- $sum }}
-{{- end }}
-
 {{/* Public environment: env and feature flags, then what follows from other values. YAML with sorted keys. Input: root, resources. */}}
 {{- define "core-pipeline.configData" -}}
 {{- $values := .root.Values }}

@@ -1,3 +1,12 @@
+{{/* A duration such as 1m30s in milliseconds. */}}
+{{- define "core-pipeline.milliseconds" -}}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 }}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" . | int) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
+{{- end }}
+
 {{/* Rules that cross fields, which values.schema.json cannot express. All problems are reported in one message. */}}
 {{- define "core-pipeline.validate" -}}
 {{- $problems := list }}
