@@ -12,6 +12,8 @@ GOLANGCI_VERSION  := v2.15.0
 HELM_DOCS_VERSION := v1.14.2
 PROMTOOL_VERSION  := v0.316.0
 KUBE_SCORE_VERSION := v1.20.0
+KUBECONFORM_VERSION := v0.8.0
+HELM_UNITTEST_VERSION := v1.1.2
 # Some programs, and Argo CD, need a newer Go than this module.
 NEWER_GO          := go1.27.0
 
@@ -22,6 +24,8 @@ KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)/kustomize
 HELM_DOCS := $(TOOLS)/helm-docs-$(HELM_DOCS_VERSION)/helm-docs
 PROMTOOL  := $(TOOLS)/promtool-$(PROMTOOL_VERSION)/promtool
 KUBE_SCORE := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
+KUBECONFORM := $(TOOLS)/kubeconform-$(KUBECONFORM_VERSION)/kubeconform
+HELM_UNITTEST := $(TOOLS)/helm-unittest-$(HELM_UNITTEST_VERSION)/helm-unittest
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
 # The race detector needs a C compiler; without one the tests run without it.
@@ -69,8 +73,8 @@ parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize pr
 	  $(GO) test -count=1 ./test/parity ./plugin/kustomize
 
 .PHONY: chart
-chart: $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) ## Check the chart's documentation, alerts and pods with the programs made for that
-	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) CHART_REQUIRED=1 $(GO) test -count=1 -run 'Program' ./test/chart
+chart: $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Check the chart's documentation, alerts, objects and rules with the programs made for that
+	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) KUBECONFORM=$(KUBECONFORM) HELM_UNITTEST=$(HELM_UNITTEST) CHART_REQUIRED=1 $(GO) test -count=1 -run 'Program' ./test/chart
 
 .PHONY: chart-docs
 chart-docs: $(HELM_DOCS) ## Rewrite the chart's README
@@ -87,7 +91,7 @@ bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize buil
 	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime 40x ./test/bench
 
 .PHONY: tools
-tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) ## Install the programs that the targets above use
+tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Install the programs that the targets above use
 
 $(HELM3):
 	GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
@@ -109,3 +113,14 @@ $(PROMTOOL):
 
 $(KUBE_SCORE):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
+
+$(KUBECONFORM):
+	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+
+# Its go.mod replaces a module, which `go install` refuses: a module of its own repeats that.
+$(HELM_UNITTEST):
+	mkdir -p $(@D)/module && cd $(@D)/module && rm -f go.mod go.sum && \
+	  export GOTOOLCHAIN=$(NEWER_GO) && $(GO) mod init helm-unittest && \
+	  $(GO) mod edit -require github.com/helm-unittest/helm-unittest@$(HELM_UNITTEST_VERSION) \
+	    -replace github.com/vmware-labs/yaml-jsonpath=github.com/helm-unittest/yaml-jsonpath@v0.4.0 && \
+	  $(GO) build -mod=mod -o $@ github.com/helm-unittest/helm-unittest/cmd/helm-unittest

@@ -83,7 +83,7 @@ func TestUpdateSchemas(t *testing.T) {
 			if v.Served {
 				name := crd.Spec.Group + "." + v.Name + "." + crd.Spec.Names.Kind
 				custom.Kinds[crd.Spec.Group+"/"+v.Name+"/"+crd.Spec.Names.Kind] = name
-				custom.Definitions[name] = strictSchema(v.Schema.OpenAPIV3Schema)
+				custom.Definitions[name] = strictSchema(v.Schema.OpenAPIV3Schema, true)
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func closure(all map[string]map[string]any, name string, out map[string]any) {
 		return
 	}
 	out[name] = true // a definition may refer to itself
-	out[name] = strictSchema(all[name])
+	out[name] = strictSchema(all[name], false)
 	var follow func(v any)
 	follow = func(v any) {
 		switch v := v.(type) {
@@ -144,28 +144,33 @@ func closure(all map[string]map[string]any, name string, out map[string]any) {
 	follow(all[name])
 }
 
-// strictSchema drops what validation does not need, and closes objects.
-func strictSchema(s map[string]any) map[string]any {
+// strictSchema drops what validation does not need, and closes objects. The
+// defaults of custom APIs stay, for TestDefaultsInLists.
+func strictSchema(s map[string]any, defaults bool) map[string]any {
 	out := map[string]any{}
 	for key, value := range s {
 		switch key {
-		case "description", "default", "title", "x-kubernetes-group-version-kind", "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+		case "description", "title", "x-kubernetes-group-version-kind", "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
 			"x-kubernetes-patch-strategy", "x-kubernetes-patch-merge-key", "x-kubernetes-map-type", "x-kubernetes-unions", "format", "x-kubernetes-embedded-resource":
+		case "default":
+			if defaults {
+				out[key] = value
+			}
 		case "properties":
 			properties := map[string]any{}
 			for name, p := range value.(map[string]any) {
-				properties[name] = strictSchema(p.(map[string]any))
+				properties[name] = strictSchema(p.(map[string]any), defaults)
 			}
 			out[key] = properties
 		default:
 			switch v := value.(type) {
 			case map[string]any:
-				out[key] = strictSchema(v)
+				out[key] = strictSchema(v, defaults)
 			case []any:
 				list := make([]any, len(v))
 				for i, item := range v {
 					if m, ok := item.(map[string]any); ok {
-						list[i] = strictSchema(m)
+						list[i] = strictSchema(m, defaults)
 					} else {
 						list[i] = item
 					}

@@ -111,6 +111,7 @@ heapPercent: 0
 	"no Traefik":   "renderMode: skipIfMissing\ningress: {enabled: true, controller: traefik, hostname: a.example.com}",
 	"bare nginx":   "ingress: {enabled: true, className: '', hostname: a.example.com}",
 	"bare route":   "httpRoute: {enabled: true, parentRefs: [{name: g}]}\ningress: {hostname: a.example.com, policy: {blockMetrics: false}}",
+	"own routes":   "httpRoute: {enabled: true, parentRefs: [{name: g}]}\ningress: {extraHosts: [{host: a.example.com, paths: [{path: /a}]}]}",
 	"other TLS":    "ingress: {enabled: true, hostname: a.example.com, certManager: {clusterIssuer: a}, extraTls: [{secretName: b}]}",
 	"numbers":      "resources: {requests: {cpu: 0.1}, limits: {cpu: 1, memory: 1073741824}}\nenv: {MAX: 10000000}",
 	"KEDA to one":  "keda: {enabled: true, minReplicas: 1, triggers: [{type: kafka}]}",

@@ -217,6 +217,34 @@ func checkContainer(t *testing.T, where string, c map[string]any) {
 	}
 }
 
+// TestNoVariableTwice gives the variables that containers set themselves in
+// env too: a variable twice in a container is an error to server-side apply.
+func TestNoVariableTwice(t *testing.T) {
+	list := mustRender(t, repository(t), "test", "env: {BACKUP_DESTINATION: elsewhere, POD_NAME: a, OTEL_RESOURCE_ATTRIBUTES: team=core}")
+	for name, spec := range pods(list) {
+		for _, c := range asList(spec["containers"]) {
+			checkContainer(t, name, c.(map[string]any))
+		}
+	}
+	for _, v := range asList(at(deployment(t, list), "spec.template.spec.containers.0.env")) {
+		if variable := v.(map[string]any); variable["name"] == "OTEL_RESOURCE_ATTRIBUTES" && !strings.HasSuffix(variable["value"].(string), ",team=core") {
+			t.Errorf("the attributes of the user are lost: %v", variable["value"])
+		}
+	}
+}
+
+// TestInitContainers are as hardened as the others, unless they say how.
+func TestInitContainers(t *testing.T) {
+	list := mustRender(t, repository(t), "", "initContainers: [{name: a, image: a:1}, {name: b, image: b:1, securityContext: {readOnlyRootFilesystem: false}}]")
+	init := at(deployment(t, list), "spec.template.spec.initContainers").([]any)
+	if got := at(init[0].(map[string]any), "securityContext.readOnlyRootFilesystem"); got != true {
+		t.Errorf("without a security context: readOnlyRootFilesystem is %v", got)
+	}
+	if diff := cmp.Diff(map[string]any{"readOnlyRootFilesystem": false}, at(init[1].(map[string]any), "securityContext")); diff != "" {
+		t.Errorf("with one (-want +got):\n%s", diff)
+	}
+}
+
 // TestHeap derives the heap from the memory limit.
 func TestHeap(t *testing.T) {
 	tree := repository(t)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -129,7 +130,18 @@ var policyChecks = map[string]func(e environment, find finding){
 			}
 		}
 	},
-	"hpaMinAvailability, hpaMaxAvailability, pdbMinAvailableGreaterThanHPAMinReplicas": func(e environment, find finding) {
+	"pdbMinAvailableGreaterThanHPAMinReplicas": func(e environment, find finding) {
+		for _, o := range e.of("PodDisruptionBudget") {
+			for _, h := range e.of("HorizontalPodAutoscaler") {
+				available, err := strconv.Atoi(text(at(o.Fields, "spec.minAvailable")))
+				least, _ := strconv.Atoi(text(at(h.Fields, "spec.minReplicas")))
+				if err == nil && available >= least {
+					find("PodDisruptionBudget/%s wants %d of %d pods", o.Name(), available, least)
+				}
+			}
+		}
+	},
+	"hpaMinAvailability, hpaMaxAvailability": func(e environment, find finding) {
 		for _, o := range e.of("HorizontalPodAutoscaler") {
 			least, most := text(at(o.Fields, "spec.minReplicas")), text(at(o.Fields, "spec.maxReplicas"))
 			if least == "" || least == "1" || most == least {
@@ -321,7 +333,7 @@ func TestPolicies(t *testing.T) {
 // values that ask for it.
 func TestPoliciesFind(t *testing.T) {
 	tree := repository(t)
-	for _, tc := range []struct{ check, values string }{
+	cases := []struct{ check, values string }{
 		{"service-type, exposed-services", "service: {type: NodePort}"},
 		{"tlsSettingsMissing", "ingress: {tls: false}"},
 		{"missingNetworkPolicy, non-isolated-pod, dangling-networkpolicy", "networkPolicy: {enabled: false}"},
@@ -329,16 +341,43 @@ func TestPoliciesFind(t *testing.T) {
 		{"pdb-max-unavailable, pdb-min-available, pdbDisruptionsIsZero", "pdb: {maxUnavailable: 0}"},
 		{"no-rolling-update-strategy", "strategy: {rollingUpdate: {maxUnavailable: 1}}"},
 		{"no-anti-affinity, topologySpreadConstraint", "antiAffinity: none"},
-		{"hpaMinAvailability, hpaMaxAvailability, pdbMinAvailableGreaterThanHPAMinReplicas", "autoscaling: {minReplicas: 1}"},
+		{"hpaMinAvailability, hpaMaxAvailability", "autoscaling: {minReplicas: 1}"},
 		{"cpu and memory, requests and limits", "resources: {limits: {cpu: null}}"},
 		{"non-existent-service-account, default-service-account", "serviceAccount: {create: false}"},
-	} {
-		list := mustRender(t, tree, "prod", tc.values)
+		{"liveness-port, readiness-port, startup-port, readinessProbeMissing, livenessProbeMissing", "readinessProbe: {httpGet: {port: 3001}}"},
+
+		// What the chart itself never renders comes as an object of the user.
+		{"dangling-service", "extraObjects: [{apiVersion: v1, kind: Service, metadata: {name: x}, spec: {selector: {a: b}}}]"},
+		{"dangling-hpa", "extraObjects: [{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: x}, spec: {scaleTargetRef: {name: x}}}]"},
+		{"dangling-ingress", "extraObjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: x}, spec: {rules: [{http: {paths: [{backend: {service: {name: x}}}]}}]}}]"},
+		{"dangling-servicemonitor", "extraObjects: [{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: x}, spec: {selector: {matchLabels: {a: b}}}}]"},
+		{"mismatching-selector", "extraObjects: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: x}, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: c}}}}}]"},
+		{"pdb-unhealthy-pod-eviction-policy", "extraObjects: [{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: x}, spec: {maxUnavailable: 1}}]"},
+		{"pdbMinAvailableGreaterThanHPAMinReplicas", "extraObjects: [{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: x}, spec: {minAvailable: 3}}]"},
+		{"invalid-target-ports, privileged-ports, ssh-port, hostPortSet", "extraObjects: [{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{name: x, ports: [{containerPort: 22}]}]}}]"},
+		{"env-var-secret, sensitiveContainerEnvVar, sensitiveConfigmapContent", "extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {PASSWORD: x}}]"},
+		{"restart-policy", "extraObjects: [{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {restartPolicy: Always}}]"},
+		{"job-ttl-seconds-after-finished, backoff", "extraObjects: [{apiVersion: batch/v1, kind: Job, metadata: {name: x}, spec: {backoffLimit: 1, activeDeadlineSeconds: 1, ttlSecondsAfterFinished: 1, template: {spec: {}}}}]"},
+		{"use-namespace", "{}"}, // below: the pipeline refuses it before
+	}
+	shown := map[string]bool{}
+	for _, tc := range cases {
+		check, values := tc.check, tc.values
+		shown[check] = true
+		list := mustRender(t, tree, "prod", values)
+		if check == "use-namespace" {
+			list[0].Fields["metadata"].(map[string]any)["namespace"] = "default"
+		}
 		e := environment{list: list, pods: pods(list)}
 		found := false
-		policyChecks[tc.check](e, func(string, ...any) { found = true })
+		policyChecks[check](e, func(string, ...any) { found = true })
 		if !found {
-			t.Errorf("%s finds nothing in %s", tc.check, tc.values)
+			t.Errorf("%s finds nothing in %s", check, values)
+		}
+	}
+	for check := range policyChecks {
+		if !shown[check] {
+			t.Errorf("nothing shows that %s can find anything", check)
 		}
 	}
 }

@@ -29,9 +29,14 @@ func program(t *testing.T, variable string) string {
 	return at
 }
 
+func command(t *testing.T, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.CommandContext(t.Context(), program, args...)
+}
+
 func run(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := command(t, program, args...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -233,7 +238,7 @@ func TestProgramScore(t *testing.T) {
 		if err := os.WriteFile(file, []byte(stream(t, mustRender(t, tree, environment, ""))), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(t.Context(), kubeScore, "score", "--kubernetes-version", "v1.37", "--output-format", "json", file)
+		cmd := command(t, kubeScore, "score", "--kubernetes-version", "v1.37", "--output-format", "json", file)
 		out, _ := cmd.Output() // findings are its exit code
 		var objects []struct {
 			ObjectName string `json:"object_name"`

@@ -13,6 +13,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
+
+	"github.com/core-pipeline/core-pipeline-cmp/plugin"
 )
 
 // node is the part of a JSON schema that the tests look at.
@@ -157,6 +159,36 @@ func TestSchemaMutants(t *testing.T) {
 	}
 }
 
+// TestNull takes every property away, as null does in a values file. It is
+// refused with its path, or the chart renders without it; a template that
+// fails, prints "<nil>", or makes 0 replicas of it does neither.
+func TestNull(t *testing.T) {
+	tree := repository(t)
+	root := schema(t, tree)
+	refused, rendered := 0, 0
+	root.visit(root, nil, func(at []string, n *node) {
+		name := strings.Join(at, ".")
+		if strings.Contains(name, "/") {
+			return // a label that the chart sets itself
+		}
+		list, err := render(t, tree, "test", toText(t, with(nil, at, nil)))
+		switch {
+		case err == nil:
+			rendered++
+			if text := stream(t, list); strings.Contains(text, "<nil>") || strings.Contains(text, "replicas: 0\n") {
+				t.Errorf("%s: null renders to nothing useful", name)
+			}
+		case strings.Contains(plugin.Message(err), name+": must be ") || strings.Contains(err.Error(), "1 problem(s) in the values"):
+			refused++
+		default:
+			t.Errorf("%s: %s", name, plugin.Message(err))
+		}
+	})
+	if refused < 100 || rendered < 40 {
+		t.Errorf("%d properties are refused, %d render", refused, rendered)
+	}
+}
+
 // TestSchemaAccepts has what must pass: every values file, and what Helm or a
 // parent chart puts at the root.
 func TestSchemaAccepts(t *testing.T) {
@@ -165,7 +197,14 @@ func TestSchemaAccepts(t *testing.T) {
 	defaults := parse(t, tree[path.Join(dir, "values.yaml")].Data)
 	for _, extra := range []string{"global: {anything: [1]}", "enabled: true", "affinity: {podAffinity: {}}", "podSecurityContext: {runAsUser: null}", "env: {NEW_NAME: 1}", "metrics: {port: null}"} {
 		values := maps.Clone(defaults)
-		maps.Copy(values, parse(t, []byte(extra)))
+		for key, value := range parse(t, []byte(extra)) {
+			if table, ok := defaults[key].(map[string]any); ok {
+				merged := maps.Clone(table)
+				maps.Copy(merged, value.(map[string]any))
+				value = merged
+			}
+			values[key] = value
+		}
 		if err := compiled.Validate(values); err != nil {
 			t.Errorf("%s: %v", extra, err)
 		}

@@ -114,7 +114,7 @@ app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 {{- with $values.heapPercent }}
 {{- /* V8 does not know the container's limit in every version of Node.js, and a heap without bound ends in an OOM kill. */}}
-{{- $heap := div (mul (int .) (include "core-pipeline.milli" $.resources.limits.memory | int64)) 104857600000 }}
+{{- $heap := div (mul (int .) (dig "limits" "memory" 0 $.resources | include "core-pipeline.milli" | int64)) 104857600000 }}
 {{- $_ := set $data "NODE_OPTIONS" (printf "%s --max-old-space-size=%d" (get $data "NODE_OPTIONS") $heap | trim) }}
 {{- end }}
 {{- toYaml $data }}
@@ -131,7 +131,7 @@ env:
         fieldPath: {{ $path }}
   {{- end }}
   - name: OTEL_RESOURCE_ATTRIBUTES
-    value: {{ printf "service.version=%s,deployment.environment.name=%s,k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME),k8s.node.name=$(NODE_NAME)" (include "core-pipeline.tag" .) (.Values.environmentName | default .Values.env.NODE_ENV) | quote }}
+    value: {{ printf "service.version=%s,deployment.environment.name=%s,k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME),k8s.node.name=$(NODE_NAME)%s" (include "core-pipeline.tag" .) (.Values.environmentName | default .Values.env.NODE_ENV) (get .Values.env "OTEL_RESOURCE_ATTRIBUTES" | toString | printf ",%s" | trimSuffix ",") | quote }}
 {{- end }}
 {{- end }}
 
@@ -348,13 +348,10 @@ spec:
             {{- toYaml $values.securityContext | nindent 12 }}
           # Written out: as a Helm hook the Job runs before the ConfigMap is there.
           env:
-            {{- range $key, $value := include "core-pipeline.configData" (dict "root" .root "resources" $resources) | fromYaml }}
+            {{- $destination := ternary (dict "BACKUP_DESTINATION" .hook.destination) dict (not (empty .hook.destination)) }}
+            {{- range $key, $value := merge $destination (include "core-pipeline.configData" (dict "root" .root "resources" $resources) | fromYaml) }}
             - name: {{ $key }}
               value: {{ $value | quote }}
-            {{- end }}
-            {{- with .hook.destination }}
-            - name: BACKUP_DESTINATION
-              value: {{ . | quote }}
             {{- end }}
           {{- with include "core-pipeline.secretName" .root }}
           envFrom:
@@ -379,6 +376,11 @@ spec:
           persistentVolumeClaim:
             claimName: {{ . | quote }}
         {{- end }}
+{{- end }}
+
+{{/* Path that a probe asks, for requests to the Service. Input: probe (may be off, or ask otherwise), default. */}}
+{{- define "core-pipeline.probePath" -}}
+{{- dig "httpGet" "path" .default (.probe | default dict) }}
 {{- end }}
 
 {{/* Command that asks paths of the Service and ends with 0 if all answer with success. Input: root, paths. */}}

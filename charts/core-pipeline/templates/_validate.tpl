@@ -1,3 +1,12 @@
+{{/* A duration such as 1m30s in milliseconds. */}}
+{{- define "core-pipeline.milliseconds" -}}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 }}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" . | int) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
+{{- end }}
+
 {{/* Rules that cross fields, which values.schema.json cannot express. All problems are reported in one message. */}}
 {{- define "core-pipeline.validate" -}}
 {{- $problems := list }}
@@ -145,12 +154,39 @@
 {{- if and .Values.pdb.enabled (ne (int $budget) 1) }}
 {{- $problems = append $problems "pdb: set one of minAvailable and maxUnavailable, the other to \"\"" }}
 {{- end }}
+{{- /* A budget counts pods that are there, so only the guaranteed ones can be taken away safely. */}}
+{{- $least := include "core-pipeline.minReplicas" . | int }}
+{{- if and $strict .Values.pdb.enabled (ge $least 2) (or (eq (toString .Values.pdb.minAvailable) "100%") (and (not (kindIs "string" .Values.pdb.minAvailable)) (ge (int .Values.pdb.minAvailable) $least))) }}
+{{- $problems = append $problems (printf "pdb.minAvailable: %v of %d guaranteed pods leaves none that a drain may take; lower it" .Values.pdb.minAvailable $least) }}
+{{- end }}
+{{- $rolling := .Values.strategy.rollingUpdate }}
+{{- if and (eq .Values.strategy.type "RollingUpdate") (has (toString $rolling.maxSurge) (list "0" "0%")) (has (toString $rolling.maxUnavailable) (list "0" "0%")) }}
+{{- $problems = append $problems "strategy.rollingUpdate: maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; set one" }}
+{{- end }}
+{{- range .Values.extraVolumes }}
+{{- if eq (get . "name") "tmp" }}
+{{- $problems = append $problems "extraVolumes: the name tmp is taken by the chart's own volume; choose another" }}
+{{- end }}
+{{- end }}
 {{- $needed := add (int .Values.preStopSleepSeconds) (int .Values.drainSeconds) }}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) }}
 {{- $problems = append $problems (printf "terminationGracePeriodSeconds: %d is shorter than preStopSleepSeconds + drainSeconds, %d" (int .Values.terminationGracePeriodSeconds) $needed) }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) }}
 {{- $problems = append $problems "serviceMonitor.enabled: needs metrics.enabled" }}
+{{- end }}
+{{- $monitor := .Values.serviceMonitor }}
+{{- if gt (include "core-pipeline.milliseconds" $monitor.scrapeTimeout | int) (include "core-pipeline.milliseconds" $monitor.interval | int) }}
+{{- $problems = append $problems (printf "serviceMonitor.scrapeTimeout: %s is longer than the interval %s" $monitor.scrapeTimeout $monitor.interval) }}
+{{- end }}
+{{- if and $strict .Values.prometheusRule.enabled (not $monitor.enabled) }}
+{{- $problems = append $problems "prometheusRule.enabled: the alerts look for the targets of the ServiceMonitor, and one would fire for ever; set serviceMonitor.enabled" }}
+{{- end }}
+{{- range $path := list "containerPort" "service.port" }}
+{{- $port := ternary $.Values.containerPort $.Values.service.port (eq $path "containerPort") }}
+{{- if and $.Values.metrics.port (eq (int $.Values.metrics.port) (int $port)) }}
+{{- $problems = append $problems (printf "metrics.port: %d is %s too; choose another, or null" (int $port) $path) }}
+{{- end }}
 {{- end }}
 
 {{- $migration := .Values.hooks.migration }}
