@@ -19,9 +19,12 @@ type archives struct {
 	mu      sync.Mutex
 	used    int64
 	waiting []*account
-	// beyond is the account that may exceed the limit, so that there is always
-	// one that comes to an end.
+	// beyond is the account that may exceed the limit while those that are
+	// received hold most of it: one of them must come to an end.
 	beyond *account
+	// rendered is what complete repositories in use hold. They need no more
+	// to come to an end.
+	rendered int64
 	trees  map[string]*archive
 	idle   []*archive // the longest unused first
 }
@@ -55,6 +58,7 @@ func (a *archives) find(checksum string) *archive {
 		return nil
 	}
 	if found.users == 0 {
+		a.rendered += found.bytes
 		a.idle = slices.DeleteFunc(a.idle, func(other *archive) bool { return other == found })
 	}
 	found.users++
@@ -67,6 +71,7 @@ func (a *archives) add(checksum string, tree *source.Memory, paid *account) *arc
 	defer a.mu.Unlock()
 	added := &archive{checksum: checksum, tree: tree, bytes: paid.bytes, users: 1}
 	paid.bytes = 0
+	a.rendered += added.bytes
 	if a.keep > 0 && checksum != "" && a.trees[checksum] == nil {
 		a.trees[checksum] = added
 	}
@@ -81,6 +86,7 @@ func (a *archives) release(done *archive) {
 	if done.users--; done.users > 0 {
 		return
 	}
+	a.rendered -= done.bytes
 	if a.trees[done.checksum] != done {
 		a.used -= done.bytes
 	} else {
@@ -112,7 +118,7 @@ func (p *account) reserve(ctx context.Context, n int64) error {
 	for a.used+n > a.limit && len(a.idle) > 0 {
 		a.evict()
 	}
-	if a.beyond == nil && a.used+n > a.limit && len(a.waiting) == 0 {
+	if a.used+n > a.limit && len(a.waiting) == 0 && a.mayGoBeyond() {
 		a.beyond = p
 	}
 	if a.beyond == p || a.used+n <= a.limit && len(a.waiting) == 0 {
@@ -140,21 +146,24 @@ func (p *account) reserve(ctx context.Context, n int64) error {
 	return nil
 }
 
+// mayGoBeyond is called with mu held.
+func (a *archives) mayGoBeyond() bool { return a.beyond == nil && a.rendered <= a.limit/2 }
+
 // take is called with mu held.
 func (p *account) take(n int64) {
 	p.bytes += n
 	p.archives.used += n
 }
 
-// wake lets the first one in the queue go on: if there is room, or if nobody
-// else is allowed to go beyond the limit. The caller holds mu.
+// wake lets the first one in the queue go on: if there is room, or if it may
+// go beyond the limit. The caller holds mu.
 func (a *archives) wake() {
 	if len(a.waiting) == 0 {
 		return
 	}
 	first := a.waiting[0]
 	if a.used >= a.limit {
-		if a.beyond != nil {
+		if !a.mayGoBeyond() {
 			return
 		}
 		a.beyond = first
