@@ -42,8 +42,8 @@ build: ## Build both programs into bin/
 .PHONY: test
 test: ## Run the unit, golden, script, image and policy tests
 	$(GO) vet ./...
-	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /test/chart)
-	$(GO) test ./test/chart # renders thousands of times, and has nothing to race
+	$(GO) test -timeout 30m $(RACE) $$($(GO) list ./... | grep -v /test/chart)
+	$(GO) test -timeout 30m ./test/chart # renders thousands of times, and has nothing to race
 
 .PHONY: cross
 cross: ## Build core-pipeline for the other systems people use
@@ -74,7 +74,7 @@ parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize pr
 
 .PHONY: chart
 chart: $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Check the chart's documentation, alerts, objects and rules with the programs made for that
-	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) KUBECONFORM=$(KUBECONFORM) HELM_UNITTEST=$(HELM_UNITTEST) CHART_REQUIRED=1 $(GO) test -count=1 -run 'Program' ./test/chart
+	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) KUBECONFORM=$(KUBECONFORM) HELM_UNITTEST=$(HELM_UNITTEST) CHART_REQUIRED=1 $(GO) test -count=1 -timeout 30m -run 'Program' ./test/chart
 
 .PHONY: chart-docs
 chart-docs: $(HELM_DOCS) ## Rewrite the chart's README

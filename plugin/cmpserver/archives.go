@@ -25,8 +25,8 @@ type archives struct {
 	// rendered is what complete repositories in use hold. They need no more
 	// to come to an end.
 	rendered int64
-	trees  map[string]*archive
-	idle   []*archive // the longest unused first
+	trees    map[string]*archive
+	idle     []*archive // the longest unused first
 }
 
 // archive is a repository whose checksum was verified.

@@ -78,7 +78,7 @@ func generate(ctx context.Context, socket string, c call) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	stream, err := cmppb.NewConfigManagementPluginServiceClient(connection).GenerateManifest(ctx)
 	if err != nil {
 		return nil, err
@@ -187,8 +187,7 @@ func env(application string, parameters string) map[string]string {
 // serveOn serves renderer on a socket until the test ends.
 func serveOn(t testing.TB, renderer cmpserver.Renderer, opts cmpserver.Options) (socket string) {
 	t.Helper()
-	// Not t.TempDir: the address of a socket is short.
-	dir, err := os.MkdirTemp("", "cmp-")
+	dir, err := os.MkdirTemp("", "cmp-") //nolint:usetesting // the path of a socket is short, that of t.TempDir is not
 	if err != nil {
 		t.Fatal(err)
 	}

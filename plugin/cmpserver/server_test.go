@@ -39,20 +39,20 @@ type setup struct {
 }
 
 // start serves with real workers, which are this binary.
-func start(t testing.TB, s setup) (socket string, pool *worker.Pool) {
+func start(t testing.TB, s setup) (socket string) {
 	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.pool.Command, s.pool.Env = []string{executable}, []string{workerVariable + "=1"}
-	pool, err = worker.NewPool(s.pool)
+	pool, err := worker.NewPool(s.pool)
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket = serveOn(t, cache.New(pool, cache.Options{Bytes: s.cache}), s.server)
 	t.Cleanup(pool.Close)
-	return socket, pool
+	return socket
 }
 
 const prod = `[{"name":"environment","string":"prod"},{"name":"value-files","array":["/argocd/envs/prod/release.yaml"]},{"name":"overlay","string":"/argocd/envs/prod"}]`
@@ -68,7 +68,7 @@ func corePipeline(t testing.TB) call {
 func TestGenerate(t *testing.T) {
 	for name, s := range map[string]setup{"without a cache": {}, "with a cache": {cache: 1 << 20, server: cmpserver.Options{KeepArchives: true}}} {
 		t.Run(name, func(t *testing.T) {
-			socket, _ := start(t, s)
+			socket := start(t, s)
 			first, err := generate(within(t, time.Minute), socket, corePipeline(t))
 			if err != nil {
 				t.Fatal(err)
@@ -85,7 +85,7 @@ func TestGenerate(t *testing.T) {
 }
 
 func TestChunkSizes(t *testing.T) {
-	socket, _ := start(t, setup{})
+	socket := start(t, setup{})
 	archive := chart(t, configMap)
 	for _, size := range []int{1, 7, 1024, 1 << 20} {
 		got, err := generate(within(t, time.Minute), socket, call{archive: archive, env: env("shop", "null"), chunk: size})
