@@ -15,6 +15,7 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cache"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmppb"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmptest"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/worker"
 )
@@ -55,28 +56,18 @@ func start(t testing.TB, s setup) (socket string) {
 	return socket
 }
 
-const prod = `[{"name":"environment","string":"prod"},{"name":"value-files","array":["/argocd/envs/prod/release.yaml"]},{"name":"overlay","string":"/argocd/envs/prod"}]`
-
-// corePipeline is the request that production makes all day.
-func corePipeline(t testing.TB) call {
-	t.Helper()
-	e := env("core-pipeline", prod)
-	e["ARGOCD_APP_SOURCE_PATH"] = "charts/core-pipeline"
-	return call{archive: packDir(t, "../..", "charts/core-pipeline", "argocd/envs"), path: "charts/core-pipeline", env: e}
-}
-
 func TestGenerate(t *testing.T) {
 	for name, s := range map[string]setup{"without a cache": {}, "with a cache": {cache: 1 << 20, server: cmpserver.Options{KeepArchives: true}}} {
 		t.Run(name, func(t *testing.T) {
 			socket := start(t, s)
-			first, err := generate(within(t, time.Minute), socket, corePipeline(t))
+			first, err := cmptest.CorePipeline(t, "../..").Generate(within(t, time.Minute), socket)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(first) < 5 || !strings.Contains(strings.Join(first, ""), `"kind":"Deployment"`) {
 				t.Fatalf("got %d manifests", len(first))
 			}
-			again, err := generate(within(t, time.Minute), socket, corePipeline(t))
+			again, err := cmptest.CorePipeline(t, "../..").Generate(within(t, time.Minute), socket)
 			if err != nil || strings.Join(again, "\n") != strings.Join(first, "\n") {
 				t.Errorf("the second answer differs: %v", err)
 			}
@@ -86,9 +77,9 @@ func TestGenerate(t *testing.T) {
 
 func TestChunkSizes(t *testing.T) {
 	socket := start(t, setup{})
-	archive := chart(t, configMap)
+	archive := cmptest.Chart(t, cmptest.ConfigMap)
 	for _, size := range []int{1, 7, 1024, 1 << 20} {
-		got, err := generate(within(t, time.Minute), socket, call{archive: archive, env: env("shop", "null"), chunk: size})
+		got, err := cmptest.Call{Archive: archive, Env: cmptest.Env("shop", "null"), Chunk: size}.Generate(within(t, time.Minute), socket)
 		if err != nil || len(got) != 1 || got[0] != `{"apiVersion":"v1","data":{"a":"b"},"kind":"ConfigMap","metadata":{"name":"shop"}}` {
 			t.Errorf("chunks of %d bytes: %v, %v", size, got, err)
 		}
@@ -109,7 +100,7 @@ func TestDeadlineLeavesTimeToAnswer(t *testing.T) {
 		left <- time.Until(deadline)
 		return worker.Result{}, nil
 	}), cmpserver.Options{})
-	if _, err := generate(within(t, time.Hour), socket, call{archive: chart(t, ""), env: env("a", "null")}); err != nil {
+	if _, err := (cmptest.Call{Archive: cmptest.Chart(t, ""), Env: cmptest.Env("a", "null")}).Generate(within(t, time.Hour), socket); err != nil {
 		t.Fatal(err)
 	}
 	if d := <-left; d > time.Hour-100*time.Millisecond || d < time.Hour-time.Minute {
@@ -123,11 +114,11 @@ func TestSenderThatStops(t *testing.T) {
 		return worker.Result{}, nil
 	}), cmpserver.Options{ReceiveTimeout: 50 * time.Millisecond})
 	stream := open(t, socket)
-	archive := chart(t, configMap)
-	if err := stream.Send(call{archive: archive}.metadata()); err != nil {
+	archive := cmptest.Chart(t, cmptest.ConfigMap)
+	if err := stream.Send(cmptest.Call{Archive: archive}.Metadata()); err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(file(archive[:100])); err != nil {
+	if err := stream.Send(cmptest.File(archive[:100])); err != nil {
 		t.Fatal(err)
 	}
 	err := stream.RecvMsg(&cmppb.ManifestResponse{})
@@ -169,11 +160,11 @@ func TestIntakeIsBounded(t *testing.T) {
 		mu.Unlock()
 		return worker.Result{}, nil
 	}), cmpserver.Options{IntakeBytes: limit})
-	archive := chart(t, configMap, entry{name: "big", data: strings.Repeat("x", size)})
+	archive := cmptest.Chart(t, cmptest.ConfigMap, cmptest.Entry{Name: "big", Data: strings.Repeat("x", size)})
 	var group sync.WaitGroup
 	for range clients {
 		group.Go(func() {
-			if _, err := generate(within(t, time.Minute), socket, call{archive: archive, env: env("a", "null")}); err != nil {
+			if _, err := (cmptest.Call{Archive: archive, Env: cmptest.Env("a", "null")}).Generate(within(t, time.Minute), socket); err != nil {
 				t.Error(err)
 			}
 		})
@@ -186,7 +177,7 @@ func TestIntakeIsBounded(t *testing.T) {
 
 func TestLimitNamesTheFlagAndArgoCDsLevers(t *testing.T) {
 	socket := serveOn(t, fake(nil), cmpserver.Options{Limits: source.Limits{MaxTotalBytes: 1000}})
-	_, err := generate(within(t, time.Minute), socket, call{archive: chart(t, strings.Repeat("x", 2000)), env: env("a", "null")})
+	_, err := cmptest.Call{Archive: cmptest.Chart(t, strings.Repeat("x", 2000)), Env: cmptest.Env("a", "null")}.Generate(within(t, time.Minute), socket)
 	for _, want := range []string{"--max-total-bytes", "reposerver.plugin.tar.exclusions", "reposerver.plugin.use.manifest.generate.paths"} {
 		if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %s", err, want)
