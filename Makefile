@@ -58,7 +58,7 @@ golden: ## Rewrite the golden files; review the difference before committing it
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=30s)
 	@set -e; for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p; \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) -fuzzminimizetime 10x $$p; \
 	  done; \
 	done
 

@@ -52,14 +52,20 @@ func do(ctx context.Context, j job, c *conversation, watched func(string)) Resul
 		watched(name)
 		_ = c.say(said{Stage: name}) // a broken pipe shows when the result is written
 	}
+	return Render(ctx, tree, j.Request, j.Announce, stage)
+}
+
+// Render does in this process what a pool does in others. Stage is told what
+// begins.
+func Render(ctx context.Context, tree *observe.Tree, req plugin.Request, announce bool, stage func(string)) Result {
 	var r Result
 	var err error
-	if j.Announce {
+	if announce {
 		stage("reading the schema")
-		r.Announcements, err = plugin.Announce(tree, j.Request.Dir)
+		r.Announcements, err = plugin.Announce(tree, req.Dir)
 	} else {
 		var list manifest.List
-		list, err = plugin.Render(ctx, tree, j.Request, plugin.Options{
+		list, err = plugin.Render(ctx, tree, req, plugin.Options{
 			Stage: stage, APIVersions: func(use plugin.APIVersionUse) { r.APIVersions = use },
 		})
 		if err == nil {
