@@ -55,8 +55,9 @@ const (
 
 var errMessage = errors.New("not a message of the plugin contract")
 
-// parse reads the wire format. Of a oneof the last field wins, and fields that
-// are not known are skipped, as everywhere in protobuf.
+// parse reads the wire format. Of a oneof the last field wins, one that comes
+// again is merged, and fields that are not known are skipped, as everywhere in
+// protobuf.
 func (f *frame) parse(data []byte) error {
 	for len(data) > 0 {
 		number, kind, n := protowire.ConsumeTag(data)
@@ -77,37 +78,39 @@ func (f *frame) parse(data []byte) error {
 		}
 		data = data[n:]
 		if number == fieldFile {
-			chunk, err := parseFile(value)
-			if err != nil {
+			f.metadata, f.isFile = nil, true
+			if err := f.parseFile(value); err != nil {
 				return err
 			}
-			f.metadata, f.chunk, f.isFile = nil, chunk, true
 			continue
 		}
-		f.metadata, f.chunk, f.isFile = &cmppb.ManifestRequestMetadata{}, nil, false
-		if err := proto.Unmarshal(value, f.metadata); err != nil {
+		f.chunk, f.isFile = nil, false
+		if f.metadata == nil {
+			f.metadata = &cmppb.ManifestRequestMetadata{}
+		}
+		if err := (proto.UnmarshalOptions{Merge: true}).Unmarshal(value, f.metadata); err != nil {
 			return errMessage
 		}
 	}
 	return nil
 }
 
-func parseFile(data []byte) (chunk []byte, err error) {
+func (f *frame) parseFile(data []byte) error {
 	for len(data) > 0 {
 		number, kind, n := protowire.ConsumeTag(data)
 		if n < 0 {
-			return nil, errMessage
+			return errMessage
 		}
 		data = data[n:]
 		if number == fieldChunk && kind == protowire.BytesType {
-			chunk, n = protowire.ConsumeBytes(data)
+			f.chunk, n = protowire.ConsumeBytes(data)
 		} else {
 			n = protowire.ConsumeFieldValue(number, kind, data)
 		}
 		if n < 0 {
-			return nil, errMessage
+			return errMessage
 		}
 		data = data[n:]
 	}
-	return chunk, nil
+	return nil
 }
