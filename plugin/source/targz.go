@@ -36,7 +36,8 @@ type Archive struct {
 // Directories, regular files and symbolic links are taken. Refused, with the
 // entry's name: absolute names and names with "..", links that leave the
 // archive, hard links, devices, and whatever exceeds limits. Entries below
-// .git are skipped and do not count as bytes.
+// .git are skipped and count as bytes only beyond 16 times MaxTotalBytes:
+// there, an archive is made to waste time.
 func ReadTarGz(ctx context.Context, r io.Reader, how Archive) (*Memory, error) {
 	how.Limits = how.Limits.withDefaults()
 	sum := sha256.New()
@@ -55,6 +56,9 @@ func ReadTarGz(ctx context.Context, r io.Reader, how Archive) (*Memory, error) {
 	return m, nil
 }
 
+// skippedPerKept is how much more of an archive may be skipped than kept.
+const skippedPerKept = 16
+
 // entryBytes is about what a Tree needs for an entry besides its content.
 const entryBytes = 256
 
@@ -66,6 +70,7 @@ func readTarGz(in io.Reader, how Archive) (*Memory, error) {
 	}
 	archive := tar.NewReader(gz)
 	m := newMemory()
+	skipped := int64(0)
 	for ; ; m.entries++ {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -82,6 +87,9 @@ func readTarGz(in io.Reader, how Archive) (*Memory, error) {
 			return nil, err
 		}
 		if name == "." || inGit(name) {
+			if skipped += max(header.Size, 0); skipped > skippedPerKept*limits.MaxTotalBytes {
+				return nil, fmt.Errorf("%s: %w", name, tooMuch(limits.MaxTotalBytes))
+			}
 			continue
 		}
 		if header.Typeflag == tar.TypeReg {

@@ -262,6 +262,10 @@ func TestLimits(t *testing.T) {
 	if _, err := readArchive(t, source.Limits{MaxFileBytes: 3}, entry{name: ".git/pack", data: "abcd"}, entry{name: "a", data: "a"}); err != nil {
 		t.Error(err)
 	}
+	// But not without end.
+	if _, err := readArchive(t, source.Limits{MaxTotalBytes: 3}, entry{name: ".git/pack", data: strings.Repeat("x", 49)}); !errors.Is(err, source.ErrLimit) {
+		t.Errorf("48 bytes may be skipped where 3 may be kept, got %v", err)
+	}
 }
 
 // endless is an archive without end, packed: entries or one file.
