@@ -108,7 +108,8 @@ func (s *sidecar) serve(c *cli.Context) error {
 		defer listener.Close() //nolint:errcheck // the server has closed it
 		listeners = append(listeners, listener)
 	}
-	if err := serveMetrics(c, metrics, logger); err != nil {
+	metricsAddress, err := serveMetrics(c, metrics, logger)
+	if err != nil {
 		return err
 	}
 	server, health := cmpserver.New(
@@ -126,7 +127,7 @@ func (s *sidecar) serve(c *cli.Context) error {
 		server.GracefulStop()
 	})
 	defer stop()
-	logger.Info("serving", "sockets", c.StringSlice("socket"), "workers", s.serving.workers, "version", version)
+	logger.Info("serving", "sockets", c.StringSlice("socket"), "metricsAddress", metricsAddress, "workers", s.serving.workers, "version", version)
 	return serveAll(server, listeners)
 }
 
@@ -161,15 +162,16 @@ func serveAll(server *grpc.Server, listeners []net.Listener) error {
 	return errors.Join(errs...)
 }
 
-func serveMetrics(c *cli.Context, metrics *telemetry.Metrics, logger *slog.Logger) error {
-	address := c.String("metrics-address")
+// serveMetrics returns the address, which has the port that a 0 stands for.
+func serveMetrics(c *cli.Context, metrics *telemetry.Metrics, logger *slog.Logger) (address string, err error) {
+	address = c.String("metrics-address")
 	if address == "off" {
-		return nil
+		return address, nil
 	}
 	var config net.ListenConfig
 	listener, err := config.Listen(c.Context, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("listening for --metrics-address: %w", err)
+		return "", fmt.Errorf("listening for --metrics-address: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics.Handler())
@@ -177,7 +179,7 @@ func serveMetrics(c *cli.Context, metrics *telemetry.Metrics, logger *slog.Logge
 	server := &http.Server{Handler: mux, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: time.Minute, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 	context.AfterFunc(c.Context, func() { _ = server.Close() })
 	go func() { _ = server.Serve(listener) }() // until it is closed
-	return nil
+	return listener.Addr().String(), nil
 }
 
 func closeTracer(tracer *telemetry.Tracer) {
