@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"test/parity":                {},
 	"test/chart":                 {},
 	"test/image":                 {},
+	"test/monitoring":            {},
 	"test/bench":                 {},
 }
 
