@@ -57,7 +57,7 @@ func (s series) problems(expression string) (out []string) {
 }
 
 func (s series) selector(metric, matchers string) (labels, problems []string) {
-	known, labels := s[metric], slices.Clone(targetLabels)
+	known, labels := s.labels[metric], slices.Clone(targetLabels)
 	if others, ok := foreign[metric]; ok {
 		labels = others
 	} else if known == nil {
@@ -90,7 +90,7 @@ func checkExpression(t *testing.T, where, expression string) {
 // TestSeries holds that reasons are there before they happen, and that the
 // server of this test did what it was meant to.
 func TestSeries(t *testing.T) {
-	known := mustExpose(t)
+	known := mustExpose(t).labels
 	for _, reason := range cmpserver.Reasons() {
 		if !known["core_pipeline_cmp_refusals_total"]["reason"][reason] {
 			t.Errorf("the reason %s has no series from the start", reason)

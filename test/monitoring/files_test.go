@@ -209,7 +209,7 @@ func TestDashboardShowsEverything(t *testing.T) {
 			text.WriteString(target.Expr + "\n")
 		}
 	}
-	for name := range mustExpose(t) {
+	for name := range mustExpose(t).labels {
 		base := histogramSuffix.ReplaceAllString(name, "")
 		if strings.HasPrefix(name, "core_pipeline_cmp_") && !strings.Contains(text.String(), base) {
 			t.Errorf("no panel shows %s", name)

@@ -50,16 +50,20 @@ const (
 	endless = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
 )
 
-// series are the metrics that a sidecar exposes, with the values of each of
-// their labels.
-type series map[string]map[string]map[string]bool
+// series are the metrics that a sidecar exposes.
+type series struct {
+	// text is the answer to GET /metrics.
+	text string
+	// labels are the values that each label of each metric has.
+	labels map[string]map[string]map[string]bool
+}
 
 // exposed asks a server for its metrics after requests that ended in every
 // way that a test can cause.
 var exposed = sync.OnceValues(func() (series, error) {
 	s, err := serve()
 	if err != nil {
-		return nil, err
+		return series{}, err
 	}
 	defer s.close()
 	good := call{archive: pack(map[string]string{
@@ -73,12 +77,12 @@ var exposed = sync.OnceValues(func() (series, error) {
 		"another": {archive: slow.archive, checksum: strings.Repeat("0", 2*sha256.Size)},
 	} {
 		if err := s.generate(c); err == nil {
-			return nil, errors.New(name + " is not refused")
+			return series{}, errors.New(name + " is not refused")
 		}
 	}
 	// The second time is a hit, the third one of the other methods.
 	if err := errors.Join(s.generate(good), s.generate(good), s.announce(good)); err != nil {
-		return nil, err
+		return series{}, err
 	}
 	// Two equal requests share a render, which is ended at --timeout.
 	var both sync.WaitGroup
@@ -197,16 +201,16 @@ var (
 func (s *sidecar) scrape() series {
 	response := httptest.NewRecorder()
 	s.metrics.Handler().ServeHTTP(response, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil))
-	out := series{}
-	for _, m := range sample.FindAllStringSubmatch(response.Body.String(), -1) {
-		if out[m[1]] == nil {
-			out[m[1]] = map[string]map[string]bool{}
+	out := series{text: response.Body.String(), labels: map[string]map[string]map[string]bool{}}
+	for _, m := range sample.FindAllStringSubmatch(out.text, -1) {
+		if out.labels[m[1]] == nil {
+			out.labels[m[1]] = map[string]map[string]bool{}
 		}
 		for _, label := range pair.FindAllStringSubmatch(m[2], -1) {
-			if out[m[1]][label[1]] == nil {
-				out[m[1]][label[1]] = map[string]bool{}
+			if out.labels[m[1]][label[1]] == nil {
+				out.labels[m[1]][label[1]] = map[string]bool{}
 			}
-			out[m[1]][label[1]][label[2]] = true
+			out.labels[m[1]][label[1]][label[2]] = true
 		}
 	}
 	return out
