@@ -151,32 +151,6 @@ func generated(o manifest.Object) (prefix string, ok bool) {
 	return prefix, ok
 }
 
-// decode reads the result. An object that comes out of list gets its Source
-// and, without a name, its generateName back.
-func decode(built resmap.ResMap, dir string, list manifest.List) (manifest.List, error) {
-	out := make(manifest.List, 0, built.Size())
-	for _, r := range built.Resources() {
-		data, err := r.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("%s: encoding a patched object: %w", dir, err)
-		}
-		o := manifest.Object{Source: dir}
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.UseNumber()
-		if err := decoder.Decode(&o.Fields); err != nil {
-			return nil, fmt.Errorf("%s: reading a patched object: %w", dir, err)
-		}
-		out = append(out, o)
-	}
-	for i, from := range origins(out, list) {
-		if from >= 0 {
-			out[i].Source = list[from].Source
-			restoreGenerateName(out[i], from)
-		}
-	}
-	return out, nil
-}
-
 // restoreGenerateName takes the name for the build off again; what a prefix of
 // the overlay added to it goes to generateName.
 func restoreGenerateName(o manifest.Object, from int) {
