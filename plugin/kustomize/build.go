@@ -58,6 +58,8 @@ func Find(tree fs.FS, dir string) (string, error) {
 // kustomization has sortOptions. As with the kustomize program, objects with
 // the annotation config.kubernetes.io/local-config: "true" are dropped.
 //
+// What no part of the overlay can touch is shared with list.
+//
 // A patch whose target matches nothing is an error that names what is nearest.
 // ctx is checked between steps.
 func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (manifest.List, error) {
@@ -68,10 +70,15 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	if err != nil {
 		return nil, err
 	}
+	missing := g.notRendered(list)
+	if len(missing) == 0 {
+		if out, ok := g.buildSparse(ctx, list); ok {
+			return out, nil
+		}
+	}
 	if err := g.write(path.Join(dir, reservedFile), encode(list)); err != nil {
 		return nil, err
 	}
-	missing := g.notRendered(list)
 	built, err := g.run(ctx, asWritten)
 	if err != nil {
 		return nil, g.explain(ctx, err, list)
