@@ -17,10 +17,10 @@ import (
 // show: the rest may quote the document.
 var yamlLine = regexp.MustCompile(`line (\d+): ([a-z][a-z ,'"\[\]{}:?-]*)$`)
 
-// decode reads a document as sigs.k8s.io/yaml does, whose parser it uses, but
+// decodeDocument reads a document as sigs.k8s.io/yaml does, whose parser it uses, but
 // without writing what it has read as JSON and reading that. The parser is that
 // of YAML 1.1.
-func decode(doc []byte) (map[string]any, error) {
+func decodeDocument(doc []byte) (map[string]any, error) {
 	var parsed any
 	err := yaml.Unmarshal(doc, &parsed)
 	if err == nil {

@@ -13,7 +13,7 @@ import (
 	goyaml "sigs.k8s.io/yaml/goyaml.v2"
 )
 
-// throughText is what decode stands for.
+// throughText is what decodeDocument stands for.
 func throughText(doc []byte) (fields map[string]any, valid, isObject bool) {
 	data, err := yaml.YAMLToJSON(doc)
 	if err != nil {
@@ -28,7 +28,7 @@ func throughText(doc []byte) (fields map[string]any, valid, isObject bool) {
 func checkDecode(t *testing.T, doc string) {
 	t.Helper()
 	want, valid, isObject := throughText([]byte(doc))
-	got, err := decode([]byte(doc))
+	got, err := decodeDocument([]byte(doc))
 	switch {
 	case !valid:
 		if err == nil || !strings.HasPrefix(err.Error(), "not valid YAML") {

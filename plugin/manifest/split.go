@@ -22,7 +22,7 @@ func Split(source, text string) (List, error) {
 		number++
 		// `helm template` ends every document with one newline, which a block
 		// scalar at the end keeps.
-		fields, err := decode([]byte(doc + "\n"))
+		fields, err := known.decode([]byte(doc + "\n"))
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: document %d: %w", source, number, err))
