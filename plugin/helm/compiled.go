@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"helm.sh/helm/v3/pkg/chart"
@@ -18,65 +17,15 @@ const schemaFile = "values.schema.json"
 // that any loader could open.
 const schemaBase = "chart:///"
 
-// The bounds of what is remembered. A compiled schema takes a few times the
-// memory of its text.
-const (
-	maxCompiled     = 32
-	maxCompiledText = 2 << 20
-)
-
 // compiled remembers the schemas of this process: compiling one takes longer
-// than rendering its chart.
-var compiled = newSchemaMemo(maxCompiled, maxCompiledText)
-
-type digest = [sha256.Size]byte
-
-// schemaMemo keeps compiled schemas by their text, those that came last. A
-// compiled schema does not change, and several renders may use it at a time.
-type schemaMemo struct {
-	mu           sync.Mutex
-	count, bytes int // at most
-
-	schemas map[digest]*jsonschema.Schema
-	held    int
-	order   []heldSchema
-}
-
-type heldSchema struct {
-	key  digest
-	size int
-}
-
-func newSchemaMemo(count, bytes int) *schemaMemo {
-	return &schemaMemo{count: count, bytes: bytes, schemas: map[digest]*jsonschema.Schema{}}
-}
-
-func (m *schemaMemo) get(key digest) *jsonschema.Schema {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.schemas[key]
-}
-
-func (m *schemaMemo) put(key digest, size int, schema *jsonschema.Schema) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.schemas[key] != nil || size > m.bytes {
-		return
-	}
-	m.schemas[key], m.held = schema, m.held+size
-	m.order = append(m.order, heldSchema{key, size})
-	for m.held > m.bytes || len(m.order) > m.count {
-		oldest := m.order[0]
-		m.order = m.order[1:]
-		m.held -= oldest.size
-		delete(m.schemas, oldest.key)
-	}
-}
+// than rendering its chart. A compiled schema does not change, and takes a few
+// times the memory of its text.
+var compiled = newMemo[*jsonschema.Schema](32, 2<<20)
 
 // compile returns the schema of c, whose errors call it name.
-func (m *schemaMemo) compile(c *chart.Chart, name string) (*jsonschema.Schema, error) {
+func compile(c *chart.Chart, name string) (*jsonschema.Schema, error) {
 	key := sha256.Sum256(c.Schema)
-	if known := m.get(key); known != nil {
+	if known, ok := compiled.get(key); ok {
 		return known, nil
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(c.Schema))
@@ -99,7 +48,7 @@ func (m *schemaMemo) compile(c *chart.Chart, name string) (*jsonschema.Schema, e
 	}
 	// With other files in it, the schema is more than its own text.
 	if !loader.asked {
-		m.put(key, len(c.Schema), schema)
+		compiled.put(key, len(c.Schema), schema)
 	}
 	return schema, nil
 }

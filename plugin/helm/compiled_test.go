@@ -1,7 +1,6 @@
 package helm
 
 import (
-	"fmt"
 	"testing"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -35,25 +34,6 @@ func TestRememberedSchemas(t *testing.T) {
 		}
 		if bad := len(violations) > 0; bad != c.bad {
 			t.Errorf("%s: violations: %v", c.name, violations)
-		}
-	}
-}
-
-func TestRememberedSchemasAreBounded(t *testing.T) {
-	numbered := func(i int) *chart.Chart { return schemaOf(fmt.Sprintf(`{"title": "%04d"}`, i)) }
-	size := len(numbered(0).Schema)
-	for name, bounds := range map[string]struct{ count, bytes int }{
-		"by number": {3, 1000 * size},
-		"by size":   {1000, 3*size + 1},
-	} {
-		memo := newSchemaMemo(bounds.count, bounds.bytes)
-		for i := range 10 {
-			if _, err := memo.compile(numbered(i), "values.schema.json"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(memo.schemas) != 3 || len(memo.order) != 3 || memo.held != 3*size {
-			t.Errorf("%s: %d schemas, %d in order, %d bytes", name, len(memo.schemas), len(memo.order), memo.held)
 		}
 	}
 }

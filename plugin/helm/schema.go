@@ -76,7 +76,7 @@ func collect(c *chart.Chart, dir string, values map[string]any, under []string, 
 
 func validateOne(c *chart.Chart, dir string, values map[string]any) ([]Violation, error) {
 	name := path.Join(dir, schemaFile)
-	schema, err := compiled.compile(c, name)
+	schema, err := compile(c, name)
 	if err != nil {
 		return nil, err
 	}
