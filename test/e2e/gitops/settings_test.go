@@ -1,0 +1,83 @@
+package gitops
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/argoproj/argo-cd/gitops-engine/v3/pkg/health"
+	"github.com/argoproj/argo-cd/v3/common"
+	"github.com/argoproj/argo-cd/v3/util/lua"
+	"github.com/argoproj/argo-cd/v3/util/settings"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes/fake"
+)
+
+// manager reads the settings of an install with these components.
+func manager(t *testing.T, components ...string) *settings.SettingsManager {
+	t.Helper()
+	cm := object[corev1.ConfigMap](t, build(t, withoutDefinitions(original(t, "install.yaml")), components...), "ConfigMap", "argocd-cm")
+	secret := &corev1.Secret{}
+	secret.Name, secret.Namespace = common.ArgoCDSecretName, "argocd"
+	secret.Labels = map[string]string{"app.kubernetes.io/part-of": "argocd"}
+	return settings.NewSettingsManager(t.Context(), fake.NewClientset(cm, secret), "argocd")
+}
+
+// TestT29Settings: Argo CD reads the keys that the components write. It
+// ignores one that is misspelt.
+func TestT29Settings(t *testing.T) {
+	plain, set := manager(t), manager(t, "guardrails", "impersonation")
+	for name, read := range map[string]func(*settings.SettingsManager) (bool, error){
+		"impersonation":          (*settings.SettingsManager).IsImpersonationEnabled,
+		"rollback":               (*settings.SettingsManager).GetServerRBACRollbackEnforceEnable,
+		"override for revisions": (*settings.SettingsManager).RequireOverridePrivilegeForRevisionSync,
+	} {
+		without, err := read(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := read(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if without || !with {
+			t.Errorf("%s is %v without the components, %v with them", name, without, with)
+		}
+	}
+}
+
+// TestT08Parameters: some container of the install reads each key of
+// argocd-cmd-params-cm that a component writes. T14 is about the same.
+func TestT08Parameters(t *testing.T) {
+	install := withoutDefinitions(original(t, "install.yaml"))
+	all := []string{"repo-server-plugin", "repo-server-plugin-v2", "progressive-syncs", "guardrails"}
+	data := object[corev1.ConfigMap](t, build(t, install, all...), "ConfigMap", "argocd-cmd-params-cm").Data
+	for _, key := range []string{"applicationsetcontroller.enable.progressive.syncs", "applicationsetcontroller.enable.policy.override"} {
+		if data[key] != "true" {
+			t.Errorf("%s is %q", key, data[key])
+		}
+	}
+	for key := range data {
+		if !strings.Contains(install, "key: "+key+"\n") {
+			t.Errorf("nothing reads %s", key)
+		}
+	}
+}
+
+// TestIngressHealth: without the component, an Ingress without an address is
+// waited for; with it, it is not.
+func TestIngressHealth(t *testing.T) {
+	ingress := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{"name": "a"},
+	}}
+	for component, want := range map[string]health.HealthStatusCode{"guardrails": health.HealthStatusProgressing, "ingress-health": health.HealthStatusHealthy} {
+		overrides, err := manager(t, component).GetResourceOverrides()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := health.GetResourceHealth(ingress, lua.ResourceHealthOverrides(overrides))
+		if err != nil || got == nil || got.Status != want {
+			t.Errorf("with %s: %+v, %v", component, got, err)
+		}
+	}
+}
