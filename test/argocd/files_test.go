@@ -159,3 +159,13 @@ func walk(t *testing.T, visit func(name, text string)) {
 		t.Fatal(err)
 	}
 }
+
+// TestT30Sizes: kubectl apply keeps a copy of each object in an annotation,
+// and Kubernetes takes no larger ones. The root is applied like that.
+func TestT30Sizes(t *testing.T) {
+	walk(t, func(name, text string) {
+		if len(text) > 128*1024 {
+			t.Errorf("%s has %d bytes", name, len(text))
+		}
+	})
+}

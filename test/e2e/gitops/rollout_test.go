@@ -48,12 +48,13 @@ func (r *rollout) SetApplicationSetStatusCondition(_ context.Context, _ *v1alpha
 func (r *rollout) RecordProgressiveSyncTriggered(*v1alpha1.ApplicationSet, string) {}
 func (r *rollout) IncRefreshTriggeredCount(*v1alpha1.ApplicationSet)               {}
 
-// begin brings the clusters up at the revision a. One has the ring canary.
-func begin(t *testing.T, canary string, main ...string) *rollout {
+// begin brings the canary, prod-eu-1, and clusters of the main ring up at the
+// revision a.
+func begin(t *testing.T, main ...string) *rollout {
 	t.Helper()
 	r := &rollout{t: t, set: set(t, "prod"), live: map[string]string{}, head: "a"}
 	r.ready = func(string) bool { return true }
-	r.add(canary, "canary")
+	r.add("prod-eu-1", "canary")
 	for _, name := range main {
 		r.add(name, "main")
 	}

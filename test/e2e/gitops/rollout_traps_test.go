@@ -22,7 +22,7 @@ func mains() (out []string) {
 // canary has not come to health with, also if a commit comes in between.
 func TestT09CanaryFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, "prod-eu-1", mains()...)
+		r := begin(t, mains()...)
 		healthy := false
 		r.ready = func(cluster string) bool { return healthy || cluster != "prod-eu-1" }
 		r.head = "b"
@@ -55,7 +55,7 @@ func TestT09CanaryFirst(t *testing.T) {
 // TestT10DriftIsNotHealed in prod: this is why the trigger on-drift exists.
 func TestT10DriftIsNotHealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, "prod-eu-1", mains()...)
+		r := begin(t, mains()...)
 		before := len(r.operations)
 		r.live["prod-eu-2"] = "by hand"
 		r.turns(10)
@@ -70,7 +70,7 @@ func TestT10DriftIsNotHealed(t *testing.T) {
 // with the policy that the sets have.
 func TestT11LostCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, "prod-eu-1", mains()...)
+		r := begin(t, mains()...)
 		r.dead = "prod-eu-5"
 		r.head = "b"
 		r.turns(40)
@@ -96,7 +96,7 @@ func TestT11LostCluster(t *testing.T) {
 // renderer that refuses an empty result.
 func TestT12NoGuardUnderRollingSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, "prod-eu-1")
+		r := begin(t)
 		if len(r.operations) == 0 {
 			t.Fatal("nothing was synced")
 		}
@@ -112,7 +112,7 @@ func TestT12NoGuardUnderRollingSync(t *testing.T) {
 // says so only in a condition.
 func TestT08RolloutIsValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := begin(t, "prod-eu-1", mains()...)
+		r := begin(t, mains()...)
 		if len(r.set.Status.Conditions) == 0 {
 			t.Fatal("there are no conditions")
 		}

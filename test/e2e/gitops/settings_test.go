@@ -10,7 +10,9 @@ import (
 	"github.com/argoproj/argo-cd/v3/util/settings"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/cache"
 )
 
 // manager reads the settings of an install with these components.
@@ -79,5 +81,34 @@ func TestIngressHealth(t *testing.T) {
 		if err != nil || got == nil || got.Status != want {
 			t.Errorf("with %s: %+v, %v", component, got, err)
 		}
+	}
+}
+
+// TestT16MalformedConfig: one Secret that does not decode keeps Argo CD from
+// listing any cluster, and with that from deleting Applications of any set.
+func TestT16MalformedConfig(t *testing.T) {
+	list := func(secrets ...*corev1.Secret) (int, error) {
+		objects := make([]runtime.Object, 0, len(secrets))
+		for _, s := range secrets {
+			objects = append(objects, s)
+		}
+		informer, err := settings.NewClusterInformer(fake.NewClientset(objects...), "argocd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go informer.Run(t.Context().Done())
+		if !cache.WaitForCacheSync(t.Context().Done(), informer.HasSynced) {
+			t.Fatal("the informer does not start")
+		}
+		clusters, err := informer.ListClusters()
+		return len(clusters), err
+	}
+	if n, err := list(examples(t)...); n != 3 || err != nil {
+		t.Errorf("%d clusters, %v", n, err)
+	}
+	broken := cluster("prod-eu-9")
+	broken.Data["config"] = []byte("{")
+	if n, err := list(append(examples(t), broken)...); err == nil {
+		t.Errorf("Argo CD lists %d clusters beside one that is broken now", n)
 	}
 }

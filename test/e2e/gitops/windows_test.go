@@ -73,3 +73,18 @@ func TestT07WindowsMatchNames(t *testing.T) {
 		}
 	}
 }
+
+// TestT18RolloutsAreAutomated: the controller marks its syncs as automated, so
+// that a window with manualSync stops them.
+func TestT18RolloutsAreAutomated(t *testing.T) {
+	app := generated(t, examples(t)...)["core-pipeline-prod-eu-1"]
+	windows := projects(t)["core-pipeline-prod"].Spec.SyncWindows.Matches(&app)
+	synctest.Test(t, func(t *testing.T) {
+		sleepUntil(t, "2000-01-08 12:00")
+		for _, o := range begin(t).operations {
+			if ok, err := windows.CanSync(!o.InitiatedBy.Automated, nil); err != nil || ok {
+				t.Errorf("%+v would not wait: %v", o.InitiatedBy, err)
+			}
+		}
+	})
+}
