@@ -88,7 +88,9 @@ e2e: $(HELM3) $(HELM4) ## Run the tests against the real Argo CD programs and a 
 .PHONY: bench
 bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize build in the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./plugin
-	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime 40x ./test/bench
+	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime $(if $(BENCH_SHORT),3x,40x) ./test/bench
+	cd test/e2e && HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) \
+	  $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
 .PHONY: tools
 tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Install the programs that the targets above use
