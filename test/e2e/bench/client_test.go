@@ -22,8 +22,11 @@ import (
 	"github.com/argoproj/argo-cd/v3/util/io/files"
 )
 
-// chunkSize is Argo CD's default.
-const chunkSize = 1024
+// chunkSize is Argo CD's default, and largeChunkSize what we recommend.
+const (
+	chunkSize      = 1 << 10
+	largeChunkSize = 64 << 10
+)
 
 // archive is a repository as repo-server sends it, made once: the time that this takes is the same for all peers and
 // would hide how they differ.
@@ -38,7 +41,7 @@ type archive struct {
 
 // makeArchive uses Argo CD's own code, and then cuts the end of the tar off: it becomes a second member of the gzip
 // stream, so that the archives of two commits differ without being made anew.
-func makeArchive(tb testing.TB, repo string) *archive {
+func makeArchive(tb testing.TB, repo string, chunkSize int) *archive {
 	tb.Helper()
 	var whole bytes.Buffer
 	if _, err := files.Tar(repo, nil, nil, &whole); err != nil {
@@ -185,6 +188,8 @@ func (p *peer) run(ctx context.Context, clients int, duration time.Duration, nex
 }
 
 func (p *peer) isFloor() bool { return p.name == peerDrain || p.name == peerWalk }
+
+func (p *peer) isNative() bool { return p.name == peerUncached || p.name == peerServe }
 
 // quantile of the latencies, in milliseconds.
 func (s sample) quantile(q float64) float64 {

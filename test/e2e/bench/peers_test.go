@@ -28,16 +28,7 @@ type peer struct {
 	dirs []string
 }
 
-// The peers, by the names in the report.
-const (
-	peerShell    = "argocd-cmp-server, helm and kustomize"
-	peerGenerate = "argocd-cmp-server, our `generate`"
-	peerDrain    = "drain only"
-	peerWalk     = "unpack and walk"
-	peerUncached = "`serve`, no cache"
-	peerServe    = "`serve`"
-)
-
+// peerNames is the order in which they are reported.
 var peerNames = []string{peerShell, peerGenerate, peerDrain, peerWalk, peerUncached, peerServe}
 
 // The pipeline that a team would put into a plugin of its own. The overlay names the file that helm has written.

@@ -71,8 +71,9 @@ func (p *peer) written() int64 {
 	return total
 }
 
-// watch returns the highest memory until the returned function is called.
-func (p *peer) watch() (stop func() int64) {
+// watch returns the highest memory until the returned function is called. One of our servers must not have a file
+// on disk at any time.
+func (p *peer) watch(tb testing.TB) (stop func() int64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	peak := make(chan int64, 1)
 	go func() {
@@ -87,6 +88,9 @@ func (p *peer) watch() (stop func() int64) {
 				return
 			case <-tick.C:
 				most = max(most, p.memory())
+				if p.isNative() && len(p.files()) > 0 {
+					tb.Errorf("%s has files: %q", p.name, p.files())
+				}
 			}
 		}
 	}()

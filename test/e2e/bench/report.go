@@ -107,7 +107,7 @@ func (m Measured) table(name string) string {
 }
 
 func (m Measured) growth() string {
-	columns := slices.DeleteFunc([]string{"300 files", "1000 files", caseMonorepo, "30 objects", "100 objects", caseWide}, func(name string) bool {
+	columns := slices.DeleteFunc([]string{"300 files", "1000 files", caseMonorepo, caseLargeChunks, "30 objects", "100 objects", caseWide}, func(name string) bool {
 		return !slices.ContainsFunc(m.Cells, func(c Cell) bool { return c.Case == name })
 	})
 	var out strings.Builder

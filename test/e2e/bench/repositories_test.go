@@ -14,6 +14,8 @@ import (
 // scenario is a repository with an application in it.
 type scenario struct {
 	name, repo, path string
+	// chunk is the size of the chunks that are sent; Argo CD's default unless set.
+	chunk int
 	// manifests is how many objects a render has.
 	manifests int
 	// env is that of one of many Applications, which have the same release in namespaces of their own.

@@ -22,13 +22,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// The cases, by their names in the report.
-const (
-	caseProd     = "core-pipeline, prod"
-	caseWide     = "300 objects"
-	caseMonorepo = "3,000 files, 27 MB"
-)
-
 // effort is how much is measured.
 type effort struct {
 	rounds int
@@ -63,11 +56,6 @@ var rows = []row{
 	{rowSame, peerServe, false},
 	{rowCommit, peerServe, true},
 }
-
-const (
-	rowSame   = "`serve`, the same archive again"
-	rowCommit = "`serve`, a commit that the Application does not read"
-)
 
 // BenchmarkServers measures everything once; -benchtime 1x.
 func BenchmarkServers(b *testing.B) {
@@ -107,6 +95,9 @@ func (e effort) measure(b *testing.B, m *Measured) {
 	e.compare(b, m, production(b, caseProd), all, rows)
 	e.compare(b, m, wide(b, caseWide, 300), all, rows)
 	e.compare(b, m, mono, all, rows)
+	large := mono
+	large.name, large.chunk = caseLargeChunks, largeChunkSize
+	e.compare(b, m, large, []int{1}, rows)
 	for _, n := range e.files {
 		e.compare(b, m, monorepo(b, fmt.Sprintf("%d files", n), n), []int{1}, rows)
 	}
@@ -131,7 +122,7 @@ func (e effort) compare(b *testing.B, m *Measured, s scenario, clients []int, ro
 			p.stop()
 		}
 	}()
-	a := makeArchive(b, s.repo)
+	a := makeArchive(b, s.repo, max(s.chunk, chunkSize))
 	m.Making[s.name] = making(b, s.repo)
 	s.manifests = e.warmUp(b, peers, s, a)
 	for _, clients := range clients {
@@ -225,7 +216,7 @@ func (e effort) peak(b *testing.B, m *Measured, s scenario, name string) {
 	const clients = 50
 	p := startPeer(b, name)
 	defer p.stop()
-	a := makeArchive(b, s.repo)
+	a := makeArchive(b, s.repo, max(s.chunk, chunkSize))
 	next := s.next(a, true)
 	// Every request is another Application's, so that each is rendered.
 	different := func(n int64) request {
@@ -234,7 +225,7 @@ func (e effort) peak(b *testing.B, m *Measured, s scenario, name string) {
 		return r
 	}
 	before := p.written()
-	stop := p.watch()
+	stop := p.watch(b)
 	got, err := p.run(b.Context(), clients, 2*e.each, different, 0)
 	peak := stop()
 	if err != nil {
@@ -252,12 +243,12 @@ func (e effort) burst(b *testing.B, m *Measured, s scenario, name string) {
 	b.Helper()
 	p := startPeer(b, name)
 	defer p.stop()
-	a := makeArchive(b, s.repo)
+	a := makeArchive(b, s.repo, max(s.chunk, chunkSize))
 	next := s.next(a, false)
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)
 	defer cancel()
 	before := p.written()
-	stop := p.watch()
+	stop := p.watch(b)
 	got, err := p.run(ctx, e.applications, 0, func(n int64) request {
 		r := next(n)
 		r.env = s.env(fmt.Sprintf("application-%02d", n))
