@@ -128,19 +128,9 @@ func link(tb testing.TB, from, to string) {
 	}
 }
 
-var buildFloor = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "cp-floor-")
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "floor")
-	_, err = programs.Run(context.Background(), "..", os.Environ(), "go", "build", "-o", file, "./floor")
-	return file, err
-})
-
 func floor(tb testing.TB) string {
 	tb.Helper()
-	file, err := buildFloor()
+	file, err := programs.Floor()
 	if err != nil {
 		tb.Fatal(err)
 	}

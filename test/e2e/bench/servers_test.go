@@ -16,9 +16,6 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	programs.Clean()
-	if file, err := buildFloor(); err == nil && file != "" {
-		_ = os.Remove(file)
-	}
 	os.Exit(code)
 }
 

@@ -95,6 +95,17 @@ var Project = sync.OnceValues(func() (string, error) {
 	return dir, err
 })
 
+// Floor is the path of the program in test/e2e/floor.
+var Floor = sync.OnceValues(func() (string, error) {
+	dir, err := scratch()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "floor")
+	_, err = Run(context.Background(), ".", os.Environ(), "go", "build", "-o", file, "github.com/core-pipeline/core-pipeline-cmp/test/e2e/floor")
+	return file, err
+})
+
 // projectEnviron undoes what running under a newer toolchain did to the environment, so that the project is built
 // with the Go it is released with: go test puts its own GOROOT first in PATH, and GOTOOLCHAIN would insist on it.
 func projectEnviron() ([]string, error) {
