@@ -76,6 +76,10 @@ parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize pr
 chart: $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Check the chart's documentation, alerts, objects and rules with the programs made for that
 	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) KUBECONFORM=$(KUBECONFORM) HELM_UNITTEST=$(HELM_UNITTEST) CHART_REQUIRED=1 $(GO) test -count=1 -timeout 30m -run 'Program' ./test/chart
 
+.PHONY: monitoring
+monitoring: $(PROMTOOL) ## Let the sidecar's alerts fire, and parse its dashboard, with promtool
+	PROMTOOL=$(PROMTOOL) MONITORING_REQUIRED=1 $(GO) test -count=1 ./test/monitoring
+
 .PHONY: chart-docs
 chart-docs: $(HELM_DOCS) ## Rewrite the chart's README
 	$(HELM_DOCS) --chart-search-root charts --template-files README.md.gotmpl --sort-values-order file

@@ -1,6 +1,7 @@
 package plugin_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ var allowed = map[string][]string{
 	"test/parity":                {},
 	"test/chart":                 {},
 	"test/image":                 {},
+	"test/monitoring":            {},
 	"test/bench":                 {},
 	"test/serve":                 {},
 }
@@ -112,5 +114,22 @@ func TestSidecarLinksOnlyWhatItNeeds(t *testing.T) {
 	}
 	if !slices.Contains(linked, module+"/plugin") {
 		t.Fatal("the list of linked packages is not what this test takes it for")
+	}
+}
+
+// TestReadmeNamesPackages holds the README's list of packages to what there is.
+func TestReadmeNamesPackages(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range golist(t, module+"/plugin/...", module+"/cmd/internal/...") {
+		name := strings.TrimPrefix(path, module+"/")
+		if name == "plugin/cmpserver/cmppb" || name == "cmd/internal/edge/edgetest" {
+			continue // generated, and for tests
+		}
+		if !strings.Contains(string(readme), "("+name+"/doc.go)") {
+			t.Errorf("the README does not name %s", name)
+		}
 	}
 }

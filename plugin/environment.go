@@ -6,8 +6,9 @@ import (
 )
 
 // ReadEnvironment builds the request that Argo CD describes in variables, of
-// which getenv returns the values, for the application in dir. Parameters come from ARGOCD_APP_PARAMETERS only: the PARAM_
-// variables made of them lose the difference between - and _.
+// which getenv returns the values, for the application in dir. Parameters come
+// from ARGOCD_APP_PARAMETERS only: the PARAM_ variables made of them lose the
+// difference between - and _.
 func ReadEnvironment(getenv func(string) string, dir string) (Request, error) {
 	parameters, err := ReadParameters(getenv("ARGOCD_APP_PARAMETERS"))
 	if err != nil {
@@ -42,7 +43,8 @@ func applicationName(instance string) string {
 // the common ancestor of the annotated paths; the variable for the source's
 // path, which ends in dir then, tells which part is missing in front.
 func Narrowed(sourcePath, dir string) string {
-	sourcePath = path.Clean("./" + sourcePath)
+	// Rooted, so that it cannot leave the repository.
+	sourcePath = path.Clean("." + path.Clean("/"+sourcePath))
 	if dir == "." {
 		return sourcePath
 	}

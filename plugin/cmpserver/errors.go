@@ -25,6 +25,11 @@ const (
 	reasonReceive  = "receive"
 )
 
+// Reasons lists all values that the result of a request can have but "ok".
+func Reasons() []string {
+	return append(worker.Reasons(), reasonLimit, reasonChecksum, reasonArchive, reasonReceive)
+}
+
 // limitHint names what else can be done than raising a limit: these are
 // settings of repo-server.
 const limitHint = "hint: send less, with reposerver.plugin.tar.exclusions or reposerver.plugin.use.manifest.generate.paths in argocd-cmd-params-cm, or raise the flag"

@@ -37,6 +37,13 @@ const (
 	keepaliveMin = 10 * time.Second
 )
 
+// The methods, for metrics, logs and traces.
+const (
+	methodMatch      = "match"
+	methodGenerate   = "generate"
+	methodParameters = "parameters"
+)
+
 // Defaults of [Options].
 const (
 	DefaultReceiveTimeout       = 5 * time.Minute
@@ -85,6 +92,8 @@ func New(renderer Renderer, opts Options) (*grpc.Server, *health.Server) {
 	}
 	s := &server{renderer: renderer, opts: opts, archives: newArchives(opts.IntakeBytes, keep)}
 	opts.Metrics.Gauge("intake_bytes", "Bytes of unpacked repositories in memory.", func() float64 { return float64(s.archives.bytes()) })
+	opts.Metrics.Gauge("intake_limit_bytes", "Bytes that intake_bytes should stay below.", func() float64 { return float64(opts.IntakeBytes) })
+	opts.Metrics.Declare([]string{methodMatch, methodGenerate, methodParameters}, Reasons())
 	const window, buffer = 1 << 20, 128 << 10
 	g := grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
@@ -114,7 +123,7 @@ func (s *server) CheckPluginConfiguration(context.Context, *emptypb.Empty) (*cmp
 
 // MatchRepository tells whether the application is one for this plugin.
 func (s *server) MatchRepository(stream grpc.ClientStreamingServer[cmppb.AppStreamRequest, cmppb.RepositoryResponse]) error {
-	return s.answer(stream, "match", func(_ context.Context, r repository) error {
+	return s.answer(stream, methodMatch, func(_ context.Context, r repository) error {
 		return stream.SendAndClose(&cmppb.RepositoryResponse{
 			IsDiscoveryEnabled: s.opts.Discovery, IsSupported: s.opts.Discovery && plugin.Discover(r.tree, r.dir),
 		})
@@ -123,7 +132,7 @@ func (s *server) MatchRepository(stream grpc.ClientStreamingServer[cmppb.AppStre
 
 // GenerateManifest renders the application.
 func (s *server) GenerateManifest(stream grpc.ClientStreamingServer[cmppb.AppStreamRequest, cmppb.ManifestResponse]) error {
-	return s.answer(stream, "generate", func(ctx context.Context, r repository) error {
+	return s.answer(stream, methodGenerate, func(ctx context.Context, r repository) error {
 		prefix := plugin.Narrowed(r.getenv("ARGOCD_APP_SOURCE_PATH"), r.dir)
 		req, err := plugin.ReadEnvironment(r.getenv, path.Join(prefix, r.dir))
 		if err != nil {
@@ -141,7 +150,7 @@ func (s *server) GenerateManifest(stream grpc.ClientStreamingServer[cmppb.AppStr
 
 // GetParametersAnnouncement describes the application's parameters.
 func (s *server) GetParametersAnnouncement(stream grpc.ClientStreamingServer[cmppb.AppStreamRequest, cmppb.ParametersAnnouncementResponse]) error {
-	return s.answer(stream, "parameters", func(ctx context.Context, r repository) error {
+	return s.answer(stream, methodParameters, func(ctx context.Context, r repository) error {
 		result, err := s.renderer.Do(ctx, worker.Request{
 			Announce: true, Request: plugin.Request{Dir: r.dir}, Application: r.getenv("ARGOCD_APP_NAME"), Tree: r.tree,
 		}, r.id)

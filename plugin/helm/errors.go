@@ -30,7 +30,10 @@ const (
 // file, and by the cause there. The texts that Helm and text/template quote on
 // the way may be values: they are left out.
 func (c *Chart) templateError(err error) error {
+	// The message of a template may be of any size; the frames come first.
+	const most = 256 << 10
 	text := err.Error()
+	text = text[:min(len(text), most)]
 	if m := located.FindStringSubmatch(text); m != nil {
 		message := m[2]
 		if strings.HasPrefix(text, "parse") {

@@ -243,6 +243,8 @@ func describe(k jsonschema.ErrorKind) string {
 		return "needs " + strings.Join(k.Missing, ", ") + " because " + k.Prop + " is set"
 	case *kind.FalseSchema:
 		return "must not be set"
+	case *kind.RefCycle:
+		return "is described by a schema that refers to itself"
 	case *kind.Not:
 		return "is of a form that the schema excludes"
 	case *kind.Contains, *kind.MinContains, *kind.MaxContains:

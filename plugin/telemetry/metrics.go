@@ -19,7 +19,10 @@ type Metrics struct {
 	inFlight                          prometheus.Gauge
 }
 
-const namespace = "core_pipeline_cmp"
+const (
+	namespace = "core_pipeline_cmp"
+	resultOK  = "ok"
+)
 
 // NewMetrics returns metrics at zero, with those of the process.
 func NewMetrics() *Metrics {
@@ -35,7 +38,7 @@ func NewMetrics() *Metrics {
 		registry:       prometheus.NewRegistry(),
 		requests:       counter("requests_total", "Requests answered.", "method", "result"),
 		refusals:       counter("refusals_total", "Requests refused or failed, by reason.", "reason"),
-		killed:         counter("workers_killed_total", "Worker processes ended before their request was answered, or retired after it.", "reason"),
+		killed:         counter("workers_killed_total", "Worker processes ended before their request was answered.", "reason"),
 		cache:          counter("cache_requests_total", "Requests by how the cache served them.", "result"),
 		requestSeconds: histogram("request_seconds", "Time from the first message of a request to its answer.", "method"),
 		phaseSeconds:   histogram("phase_seconds", "Time that requests spend in each phase.", "phase"),
@@ -51,6 +54,33 @@ func NewMetrics() *Metrics {
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Declare makes the series of what may happen to a request, at 0: one that
+// appears with the first event has no rate.
+func (m *Metrics) Declare(methods, reasons []string) {
+	if m == nil {
+		return
+	}
+	for _, reason := range reasons {
+		m.refusals.WithLabelValues(reason)
+	}
+	for _, method := range methods {
+		m.requests.WithLabelValues(method, resultOK)
+		for _, reason := range reasons {
+			m.requests.WithLabelValues(method, reason)
+		}
+	}
+}
+
+// DeclareKilled does the same for worker processes.
+func (m *Metrics) DeclareKilled(reasons []string) {
+	if m == nil {
+		return
+	}
+	for _, reason := range reasons {
+		m.killed.WithLabelValues(reason)
+	}
 }
 
 // Gauge adds a metric that is read when it is asked for: queue_length.
@@ -72,7 +102,7 @@ func (m *Metrics) Begin(method string) (end func(result string)) {
 		m.inFlight.Dec()
 		m.requests.WithLabelValues(method, result).Inc()
 		m.requestSeconds.WithLabelValues(method).Observe(time.Since(begin).Seconds())
-		if result != "ok" {
+		if result != resultOK {
 			m.refusals.WithLabelValues(result).Inc()
 		}
 	}

@@ -91,7 +91,7 @@ func (s Span) ID() string {
 
 // End ends the span; result is "ok" or why the request failed.
 func (s Span) End(result string) {
-	if result != "ok" {
+	if result != resultOK {
 		s.span.SetStatus(codes.Error, result)
 	}
 	s.span.End()

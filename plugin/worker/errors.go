@@ -23,6 +23,16 @@ const (
 	ReasonShutdown  = "shutdown"  // the server is ending
 )
 
+// Reasons lists them.
+func Reasons() []string {
+	return append(killReasons(), ReasonInvalid, ReasonQueue)
+}
+
+// killReasons are those for which a process is ended.
+func killReasons() []string {
+	return []string{ReasonDeadline, ReasonTimeout, ReasonMemory, ReasonPreempted, ReasonCanceled, ReasonCrash, ReasonShutdown}
+}
+
 // Error is why a request has no result. Its text is for people.
 type Error struct{ Reason, Text string }
 

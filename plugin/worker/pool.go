@@ -96,6 +96,7 @@ func NewPool(opts Options) (*Pool, error) {
 		}
 		p.put(w)
 	}
+	opts.Metrics.DeclareKilled(killReasons())
 	opts.Metrics.Gauge("queue_length", "Requests that wait for a worker.", func() float64 { return float64(p.lanes.waiting()) })
 	opts.Metrics.Gauge("workers", "Worker processes.", func() float64 { return float64(p.Processes()) })
 	return p, nil

@@ -92,7 +92,7 @@ func request(t testing.TB, application, template string) worker.Request {
 
 const (
 	good  = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n"
-	loop  = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
+	loop  = "{{ $l := until 100000 }}{{ range $l }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}{{ end }}"
 	eater = `{{ range until 1000000 }}{{ $_ := set $ (print .) (repeat 1000000 "x") }}{{ end }}`
 )
 

@@ -31,6 +31,8 @@ func TestImage(t *testing.T) {
 	t.Run("content", func(t *testing.T) { checkContent(t, layer) })
 	t.Run("configuration", func(t *testing.T) { checkConfiguration(t, image) })
 	t.Run("binary", func(t *testing.T) { checkBinary(t, image.files[binary].from) })
+	t.Run("guide", func(t *testing.T) { checkGuide(t, image) })
+	t.Run("serve", func(t *testing.T) { checkServe(t, image, layer) })
 	t.Run("run", func(t *testing.T) { checkRun(t, image, layer) })
 }
 
