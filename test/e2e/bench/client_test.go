@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,8 +104,8 @@ func (r request) metadata() (*apiclient.AppStreamRequest, error) {
 		AppName: "core-pipeline", AppRelPath: r.path, Checksum: hex.EncodeToString(sum.Sum(nil)), Size_: r.size + int64(len(r.end)),
 	}
 	for _, kv := range r.env {
-		name, value, _ := bytes.Cut([]byte(kv), []byte("="))
-		m.Env = append(m.Env, &apiclient.EnvEntry{Name: string(name), Value: string(value)})
+		name, value, _ := strings.Cut(kv, "=")
+		m.Env = append(m.Env, &apiclient.EnvEntry{Name: name, Value: value})
 	}
 	return &apiclient.AppStreamRequest{Request: &apiclient.AppStreamRequest_Metadata{Metadata: m}}, nil
 }
