@@ -47,7 +47,7 @@ var forbidden = []string{"net", "net/http", "os", "os/exec", "plugin", "syscall"
 // doors lists who may import which of them.
 var doors = map[string][]string{
 	"plugin/source":              {"os"},
-	"plugin/watchdog":            {"os"},
+	"plugin/watchdog":            {"os", "syscall"},
 	"plugin/worker":              {"os", "os/exec", "syscall"},
 	"plugin/telemetry":           {"net/http"},
 	"plugin/cmpserver/cmppb":     {"unsafe"},

@@ -58,7 +58,7 @@ func Load(ctx context.Context, tree fs.FS, dir string) (*Chart, error) {
 	if err := w.walk(""); err != nil {
 		return nil, err
 	}
-	loaded, err := loader.LoadFiles(w.files)
+	loaded, err := loadFiles(w.files)
 	if err != nil {
 		return nil, w.loadError(err)
 	}
@@ -105,7 +105,7 @@ func (c *Chart) ValuesFiles() []ValuesFile {
 			}
 		}
 		for _, f := range ch.Raw {
-			if f.Name == "values.yaml" {
+			if f.Name == valuesFile {
 				out = append(out, ValuesFile{File: path.Join(dir, f.Name), Under: under, Data: f.Data})
 			}
 		}

@@ -1,7 +1,6 @@
 package helm
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -75,30 +74,11 @@ func collect(c *chart.Chart, dir string, values map[string]any, under []string, 
 	return nil
 }
 
-const schemaFile = "values.schema.json"
-
-// schemaBase is the address of the chart's files in its schemas: no scheme
-// that any loader could open.
-const schemaBase = "chart:///"
-
 func validateOne(c *chart.Chart, dir string, values map[string]any) ([]Violation, error) {
 	name := path.Join(dir, schemaFile)
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(c.Schema))
+	schema, err := compile(c, name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: not valid JSON", name)
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.UseLoader(closedLoader{c})
-	if err := compiler.AddResource(schemaBase+schemaFile, doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	schema, err := compiler.Compile(schemaBase + schemaFile)
-	if err != nil {
-		if le, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
-			return nil, fmt.Errorf("%s: $ref to %s: only files of the chart can be referred to; copy the schema into the chart",
-				name, strings.TrimPrefix(le.URL, schemaBase))
-		}
-		return nil, fmt.Errorf("%s: not a valid JSON schema: %s", name, schemaProblem(err))
+		return nil, err
 	}
 	err = schema.Validate(values)
 	if err == nil {
@@ -111,36 +91,6 @@ func validateOne(c *chart.Chart, dir string, values map[string]any) ([]Violation
 	var found []Violation
 	flatten(failed, &found)
 	return found, nil
-}
-
-// schemaProblem says where a schema breaks the rules of JSON Schema.
-func schemaProblem(err error) string {
-	if se, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
-		if ve, ok := errors.AsType[*jsonschema.ValidationError](se.Err); ok {
-			var found []Violation
-			flatten(ve, &found)
-			if len(found) > 0 {
-				return strings.Join(found[0].Path, ".") + ": " + found[0].Message
-			}
-		}
-	}
-	return strings.ReplaceAll(err.Error(), schemaBase, "")
-}
-
-// closedLoader finds schemas among the files of the chart.
-type closedLoader struct{ chart *chart.Chart }
-
-func (l closedLoader) Load(url string) (any, error) {
-	name, ok := strings.CutPrefix(url, schemaBase)
-	if !ok {
-		return nil, errors.New("outside of the chart")
-	}
-	for _, f := range l.chart.Raw {
-		if f.Name == name {
-			return jsonschema.UnmarshalJSON(bytes.NewReader(f.Data))
-		}
-	}
-	return nil, errors.New("no such file in the chart")
 }
 
 // flatten collects the violations at the ends of the tree of causes. The

@@ -58,6 +58,8 @@ func Find(tree fs.FS, dir string) (string, error) {
 // kustomization has sortOptions. As with the kustomize program, objects with
 // the annotation config.kubernetes.io/local-config: "true" are dropped.
 //
+// What no part of the overlay can touch is shared with list.
+//
 // A patch whose target matches nothing is an error that names what is nearest.
 // ctx is checked between steps.
 func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (manifest.List, error) {
@@ -68,10 +70,15 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	if err != nil {
 		return nil, err
 	}
+	missing := g.notRendered(list)
+	if len(missing) == 0 {
+		if out, ok := g.buildSparse(ctx, list); ok {
+			return out, nil
+		}
+	}
 	if err := g.write(path.Join(dir, reservedFile), encode(list)); err != nil {
 		return nil, err
 	}
-	missing := g.notRendered(list)
 	built, err := g.run(ctx, asWritten)
 	if err != nil {
 		return nil, g.explain(ctx, err, list)
@@ -149,32 +156,6 @@ func generated(o manifest.Object) (prefix string, ok bool) {
 	}
 	prefix, ok = meta["generateName"].(string)
 	return prefix, ok
-}
-
-// decode reads the result. An object that comes out of list gets its Source
-// and, without a name, its generateName back.
-func decode(built resmap.ResMap, dir string, list manifest.List) (manifest.List, error) {
-	out := make(manifest.List, 0, built.Size())
-	for _, r := range built.Resources() {
-		data, err := r.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("%s: encoding a patched object: %w", dir, err)
-		}
-		o := manifest.Object{Source: dir}
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.UseNumber()
-		if err := decoder.Decode(&o.Fields); err != nil {
-			return nil, fmt.Errorf("%s: reading a patched object: %w", dir, err)
-		}
-		out = append(out, o)
-	}
-	for i, from := range origins(out, list) {
-		if from >= 0 {
-			out[i].Source = list[from].Source
-			restoreGenerateName(out[i], from)
-		}
-	}
-	return out, nil
 }
 
 // restoreGenerateName takes the name for the build off again; what a prefix of

@@ -53,14 +53,13 @@ var index = sync.OnceValue(func() *schemaIndex {
 
 // kindsIn adds to found every kind of resource that text has as a word.
 func (x *schemaIndex) kindsIn(text []byte, found map[string]bool) {
-	letter := func(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 	for i := 0; i < len(text); {
-		if !letter(text[i]) {
+		if !isLetter(text[i]) {
 			i++
 			continue
 		}
 		start := i
-		for i < len(text) && letter(text[i]) {
+		for i < len(text) && isLetter(text[i]) {
 			i++
 		}
 		if word := text[start:i]; x.kinds[string(word)] != nil {

@@ -1,19 +1,10 @@
 package manifest
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
-
-// separator is the one of Helm's releaseutil.SplitManifests, so that a
-// template is cut in the same places.
-var separator = regexp.MustCompile(`(?:^|\s*\n)---\s*`)
 
 // Split cuts text into documents and decodes them. Documents that are empty or
 // hold only comments are dropped; the items of a core/v1 List take its place,
@@ -24,14 +15,14 @@ func Split(source, text string) (List, error) {
 	var list List
 	var errs []error
 	number := 0
-	for _, doc := range separator.Split(strings.TrimSpace(text), -1) {
+	for _, doc := range documents(strings.TrimSpace(text)) {
 		if doc = strings.TrimSpace(doc); doc == "" {
 			continue
 		}
 		number++
 		// `helm template` ends every document with one newline, which a block
 		// scalar at the end keeps.
-		fields, err := decode([]byte(doc + "\n"))
+		fields, err := known.decode([]byte(doc + "\n"))
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: document %d: %w", source, number, err))
@@ -42,25 +33,25 @@ func Split(source, text string) (List, error) {
 	return list, errors.Join(errs...)
 }
 
-// yamlLine matches the only part of a YAML parser's message that is safe to
-// show: the rest may quote the document.
-var yamlLine = regexp.MustCompile(`line (\d+): ([a-z][a-z ,'"\[\]{}:?-]*)$`)
-
-func decode(doc []byte) (map[string]any, error) {
-	data, err := yaml.YAMLToJSON(doc)
-	if err != nil {
-		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil && !strings.Contains(m[2], "anchor") {
-			return nil, fmt.Errorf("not valid YAML in line %s of the document: %s", m[1], m[2])
+// documents cuts text, which does not start with white space, in the places of
+// Helm's releaseutil.SplitManifests: at matches of `(?:^|\s*\n)---\s*`. White
+// space at the ends of a document is left to the caller.
+func documents(text string) []string {
+	const separator, space = "---", "\t\n\f\r "
+	// What follows a separator was taken with its newlines: a separator that
+	// follows at once is content.
+	var docs []string
+	if rest, ok := strings.CutPrefix(text, separator); ok {
+		text = strings.TrimLeft(rest, space)
+	}
+	for {
+		doc, rest, found := strings.Cut(text, "\n"+separator)
+		docs = append(docs, doc)
+		if !found {
+			return docs
 		}
-		return nil, errors.New("not valid YAML")
+		text = strings.TrimLeft(rest, space)
 	}
-	var fields map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(&fields); err != nil {
-		return nil, errors.New("is not a Kubernetes object: expected a mapping with apiVersion and kind")
-	}
-	return fields, nil
 }
 
 func expand(o Object) List {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -78,10 +79,11 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	}
 	defer f.Close() //nolint:errcheck // opened for reading only
 	// The size is read again while reading: the file may have grown.
-	data, err := io.ReadAll(io.LimitReader(f, d.limits.MaxFileBytes+1))
-	if err != nil {
+	read := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := read.ReadFrom(io.LimitReader(f, d.limits.MaxFileBytes+1)); err != nil {
 		return nil, d.translate("read", name, err)
 	}
+	data := read.Bytes()
 	if int64(len(data)) > d.limits.MaxFileBytes {
 		return nil, tooLarge(name, d.limits.MaxFileBytes)
 	}

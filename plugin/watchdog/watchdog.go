@@ -49,16 +49,23 @@ type Watchdog struct {
 // It also tells the garbage collector to stay below the limit and lets stacks
 // grow past it, so that the line comes before the runtime's own last words.
 func Start(w io.Writer, program string, limits Limits) *Watchdog {
+	limits = limits.withDefaults()
+	boundAllocation(limits.Memory)
 	return start(w, program, limits, os.Exit)
 }
 
+func (l Limits) withDefaults() Limits {
+	if l.Timeout <= 0 {
+		l.Timeout = DefaultTimeout
+	}
+	if l.Memory <= 0 {
+		l.Memory = DefaultMemory
+	}
+	return l
+}
+
 func start(w io.Writer, program string, limits Limits, exit func(int)) *Watchdog {
-	if limits.Timeout <= 0 {
-		limits.Timeout = DefaultTimeout
-	}
-	if limits.Memory <= 0 {
-		limits.Memory = DefaultMemory
-	}
+	limits = limits.withDefaults()
 	debug.SetMemoryLimit(limits.Memory / 4 * 3)
 	const largestStack = 1 << 40
 	debug.SetMaxStack(int(min(max(limits.Memory, 1<<30), largestStack) * 4))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// exitRuntime is the exit code of a Go process that cannot go on, and refused
+// its first line when the system refuses memory.
+const exitRuntime = 2
+
+var refused = regexp.MustCompile(`^(?:runtime: .*\n)?fatal error: .*(?:out of memory|cannot allocate memory)`)
+
 func TestEnd(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -73,6 +80,9 @@ func TestEnd(t *testing.T) {
 			cmd.Stderr = &stderr
 			err := cmd.Run()
 			exit, ok := errors.AsType[*exec.ExitError](err)
+			if ok && exit.ExitCode() == exitRuntime && name != "loop" && refused.Match(stderr.Bytes()) {
+				return // the system was quicker than the watch; package supervise and the pool translate that
+			}
 			if !ok || exit.ExitCode() != ExitCode {
 				t.Fatalf("%v, want exit code %d\n%.2000s", err, ExitCode, stderr.String())
 			}

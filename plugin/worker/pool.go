@@ -145,12 +145,18 @@ func (p *Pool) Do(ctx context.Context, req Request) (Result, error) {
 		return Result{}, p.explain(err, times, nil)
 	}
 	current.Store(w)
-	ctx, stopTimer := context.WithTimeoutCause(ctx, p.opts.Timeout, errTimeout)
-	defer stopTimer()
+	timer := time.AfterFunc(p.opts.Timeout, func() { cancel(errTimeout) })
+	defer timer.Stop()
 	// A process that hangs ends when it is killed, and the pipe with it.
 	stop := context.AfterFunc(ctx, w.kill)
 	times.begin("starting")
-	r, err := w.do(req, p.opts.Timeout, times.begin)
+	started := false
+	r, err := w.do(req, p.opts.Timeout, func(stage string) {
+		if !started { // the process may have been a new one, which is not the render's fault
+			started = timer.Reset(p.opts.Timeout)
+		}
+		times.begin(stage)
+	})
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}

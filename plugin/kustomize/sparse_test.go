@@ -1,0 +1,200 @@
+package kustomize
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
+)
+
+// TestReferrers compares with kustomize's own configuration, which cannot be
+// imported.
+func TestReferrers(t *testing.T) {
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kustomize/api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal", "konfig", "builtinpluginconsts", "namereference.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		NameReference []struct {
+			FieldSpecs []struct{ Kind string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(strings.Split(string(source), "`")[1]), &config); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, target := range config.NameReference {
+		for _, referrer := range target.FieldSpecs {
+			want[referrer.Kind] = true
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(referrers))); diff != "" {
+		t.Errorf("(-kustomize +referrers):\n%s", diff)
+	}
+}
+
+const sparseKustomization = `
+resources: [more.yaml]
+labels: [{pairs: {env: prod}}]
+patches:
+  - target: {kind: ConfigMap, name: patched.*}
+    patch: "- {op: add, path: /data/added, value: 'yes'}"
+  - target: {kind: Deployment}
+    patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: any}
+      spec: {replicas: 3}
+`
+
+func sparseTree(kustomization string) fstest.MapFS {
+	return fstest.MapFS{
+		"env/kustomization.yaml": {Data: []byte(kustomization)},
+		"env/more.yaml":          {Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {a: b}\n")},
+	}
+}
+
+func rendered(t *testing.T, name, more string) manifest.List {
+	t.Helper()
+	text := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: patched-1}\ndata: {a: b}\n---\n" +
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {replicas: 1}\n---\n" +
+		"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: " + name + "}\n" + more
+	list, err := manifest.Split("a.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// bothWays builds sparsely and with everything; sparse is nil if the former is
+// not possible.
+func bothWays(t *testing.T, tree fstest.MapFS, list manifest.List) (sparse, full manifest.List, err error) {
+	t.Helper()
+	g, err := collect(t.Context(), tree, "env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sparse, ok := g.buildSparse(t.Context(), list)
+	if !ok {
+		sparse = nil
+	}
+	if err := g.write(path.Join("env", reservedFile), encode(list)); err != nil {
+		t.Fatal(err)
+	}
+	built, err := g.run(t.Context(), asWritten)
+	if err != nil {
+		return sparse, nil, err
+	}
+	full, err = decode(built, "env", list)
+	return sparse, full, err
+}
+
+// checkSparse holds that a sparse build, if there is one, is like the other.
+func checkSparse(t *testing.T, kustomization string, list manifest.List) (isSparse bool) {
+	t.Helper()
+	sparse, full, err := bothWays(t, sparseTree(kustomization), list)
+	if sparse != nil && (err != nil || !cmp.Equal(full, sparse)) {
+		t.Errorf("%s: %v (-everything +sparse):\n%s", kustomization, err, cmp.Diff(full, sparse))
+	}
+	return sparse != nil
+}
+
+func TestSparseContent(t *testing.T) {
+	for more, want := range map[string]bool{
+		"": true,
+		"spec: {a: 1, b: [x, {c: true}], d: {}, e: [], f: '', g: \"x\\ny\\n\", h: \"\\u2028<&>\\t\"}\n": true,
+		"spec: {a: 1.50, b: 1e30, c: 123456789012345678901234567890, d: 18446744073709551615, e: .5}\n": true,
+		"status: {}\nwebhooks: [a]\n":                   true,
+		"spec: {a: ~}\n":                                false,
+		"spec: {a: -0.0}\n":                             false,
+		"spec: {a: \"\\x7f\"}\n":                        false,
+		"spec: {a: \"\\u0085 b\"}\n":                    false,
+		"spec: {a: \"\\ufeff\"}\n":                      false,
+		"spec: {'<<': a}\n":                             false,
+		"spec: {'': a}\n":                               false,
+		"spec: {" + strings.Repeat("k", 200) + ": a}\n": false,
+	} {
+		if got := checkSparse(t, sparseKustomization, rendered(t, "left-alone", more)); got != want {
+			t.Errorf("%q: sparse: %v, want %v", more, got, want)
+		}
+	}
+}
+
+// TestSparseKustomization: whatever could look into any object, or rename one,
+// makes the build one with everything. Targets that name objects do not: the
+// other objects are left alone.
+func TestSparseKustomization(t *testing.T) {
+	widget := "spec: {image: a, ref: patched-1, labels: {}}\n"
+	for kustomization, want := range map[string]bool{
+		"labels: [{pairs: {a: b}}]":                                              true,
+		"resources: [more.yaml]":                                                 true,
+		"labels: [{pairs: {a: b}, includeSelectors: true}]":                      false,
+		"labels: [{pairs: {a: b}, includeTemplates: true}]":                      false,
+		"labels: [{pairs: {a: b}, fields: [{path: spec/labels, create: true}]}]": false,
+		"commonLabels: {a: b}":                                                   false,
+		"commonAnnotations: {a: b}":                                              false,
+		"namePrefix: a-":                                                         false,
+		"namespace: a":                                                           false,
+		"images: [{name: a, newName: b}]":                                        false,
+		"configurations: [more.yaml]\nnamePrefix: a-":                            false,
+		"configMapGenerator: [{name: a, literals: [b=c]}]":                       false,
+		"sortOptions: {order: legacy}":                                           false,
+		"replacements: [{source: {kind: ConfigMap, name: patched-1}, targets: [{select: {kind: Widget}, fieldPaths: [spec.ref]}]}]": false,
+		"patches: [{target: {kind: Widget}, patch: '- {op: add, path: /spec/a, value: b}'}]":                                        true,
+		"patches: [{target: {name: 'left.*'}, patch: '- {op: add, path: /spec/a, value: b}'}]":                                      true,
+		"patches: [{target: {labelSelector: a=b}, patch: '- {op: add, path: /spec/a, value: b}'}]":                                  false,
+		"patches: [{patch: '{apiVersion: example.com/v1, kind: Widget, metadata: {name: left-alone}, spec: {a: b}}'}]":              false,
+		// The patched object takes the place of the one that is left alone.
+		"patches: [{target: {kind: ConfigMap}, patch: \"- {op: replace, path: /kind, value: Widget}\\n- {op: replace, path: /apiVersion, value: example.com/v1}\\n- {op: replace, path: /metadata/name, value: left-alone}\"}]": false,
+	} {
+		if got := checkSparse(t, kustomization, rendered(t, "left-alone", widget)); got != want {
+			t.Errorf("%s: sparse: %v, want %v", kustomization, got, want)
+		}
+	}
+}
+
+// TestSparseIdentity: an object that kustomize drops, or takes for a list, is
+// not completed.
+func TestSparseIdentity(t *testing.T) {
+	local := "metadata: {name: a, annotations: {config.kubernetes.io/local-config: 'true'}}"
+	list, err := manifest.Split("a.yaml", "apiVersion: v1\nkind: ConfigMap\n"+local+"\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"+
+		"---\napiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: c}\nitems: [{apiVersion: v1, kind: ConfigMap, metadata: {name: d}}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := sparseTree("labels: [{pairs: {a: b}}]")
+	if checkSparse(t, "labels: [{pairs: {a: b}}]", list) {
+		t.Error("a dropped object was completed")
+	}
+	got, err := Build(t.Context(), tree, "env", list)
+	if err != nil || len(got) != 2 || got[1].Name() != "d" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func FuzzSparse(f *testing.F) {
+	f.Add("spec: {a: 1, b: [x, {c: true}], d: {}, e: [], f: '', g: \"x\\ny\\n\"}\n")
+	f.Add("spec:\n  a: |\n    b\n  c: 0x1F\n  d: 1e3\n  ? !!binary /w==\n  : 1\n")
+	f.Fuzz(func(t *testing.T, more string) {
+		text := "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: left-alone}\n" + more
+		list, err := manifest.Split("a.yaml", text)
+		if err != nil || len(list) != 1 || manifest.Check(list, manifest.CheckOptions{}) != nil {
+			return
+		}
+		checkSparse(t, "labels: [{pairs: {env: prod}}]", list)
+	})
+}
