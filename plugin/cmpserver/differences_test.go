@@ -12,28 +12,29 @@ import (
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmppb"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmptest"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/worker"
 )
 
 // TestDifferences holds what docs/differences.md says about argocd-cmp-server.
 func TestDifferences(t *testing.T) {
-	chartAnd := func(e entry) []byte { return chart(t, configMap, e) }
-	plain := call{archive: chart(t, configMap)}
-	wrongSize, noChecksum := plain.metadata(), plain.metadata()
+	chartAnd := func(e cmptest.Entry) []byte { return cmptest.Chart(t, cmptest.ConfigMap, e) }
+	plain := cmptest.Call{Archive: cmptest.Chart(t, cmptest.ConfigMap)}
+	wrongSize, noChecksum := plain.Metadata(), plain.Metadata()
 	wrongSize.GetMetadata().Size = 1
 	noChecksum.GetMetadata().Checksum = ""
 	for name, tc := range map[string]struct {
-		call call
+		call cmptest.Call
 		want string // what the error says; "" for none
 	}{
-		"hard link":         {call{archive: chartAnd(entry{name: "passwd", link: "Chart.yaml", kind: tar.TypeLink})}, "passwd: is not a regular file"},
-		"device":            {call{archive: chartAnd(entry{name: "null", kind: tar.TypeChar})}, "null: is not a regular file"},
-		"pipe":              {call{archive: chartAnd(entry{name: "pipe", kind: tar.TypeFifo})}, "pipe: is not a regular file"},
-		"absolute name":     {call{archive: chartAnd(entry{name: "/etc/passwd"})}, "/etc/passwd: leaves the repository"},
-		"absolute link":     {call{archive: chartAnd(entry{name: "etc", link: "/etc"})}, "etc: leaves the repository"},
-		"repository of git": {call{archive: chartAnd(entry{name: ".git/config", data: "secret"})}, ""},
-		"wrong size":        {call{messages: []*cmppb.AppStreamRequest{wrongSize, file(plain.archive)}}, ""},
-		"no checksum":       {call{messages: []*cmppb.AppStreamRequest{noChecksum, file(plain.archive)}}, "checksum of the archive does not match"},
+		"hard link":         {cmptest.Call{Archive: chartAnd(cmptest.Entry{Name: "passwd", Link: "Chart.yaml", Kind: tar.TypeLink})}, "passwd: is not a regular file"},
+		"device":            {cmptest.Call{Archive: chartAnd(cmptest.Entry{Name: "null", Kind: tar.TypeChar})}, "null: is not a regular file"},
+		"pipe":              {cmptest.Call{Archive: chartAnd(cmptest.Entry{Name: "pipe", Kind: tar.TypeFifo})}, "pipe: is not a regular file"},
+		"absolute name":     {cmptest.Call{Archive: chartAnd(cmptest.Entry{Name: "/etc/passwd"})}, "/etc/passwd: leaves the repository"},
+		"absolute link":     {cmptest.Call{Archive: chartAnd(cmptest.Entry{Name: "etc", Link: "/etc"})}, "etc: leaves the repository"},
+		"repository of git": {cmptest.Call{Archive: chartAnd(cmptest.Entry{Name: ".git/config", Data: "secret"})}, ""},
+		"wrong size":        {cmptest.Call{Messages: []*cmppb.AppStreamRequest{wrongSize, cmptest.File(plain.Archive)}}, ""},
+		"no checksum":       {cmptest.Call{Messages: []*cmppb.AppStreamRequest{noChecksum, cmptest.File(plain.Archive)}}, "checksum of the archive does not match"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rendered := fake(func(_ context.Context, r worker.Request) (worker.Result, error) {
@@ -42,7 +43,7 @@ func TestDifferences(t *testing.T) {
 				}
 				return worker.Result{Manifests: []string{"{}"}}, nil
 			})
-			_, err := generate(within(t, time.Minute), serveOn(t, rendered, cmpserver.Options{}), tc.call)
+			_, err := tc.call.Generate(within(t, time.Minute), serveOn(t, rendered, cmpserver.Options{}))
 			if tc.want == "" && err != nil {
 				t.Fatal(err)
 			}
