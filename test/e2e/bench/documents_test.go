@@ -75,20 +75,20 @@ func TestDocuments(t *testing.T) {
 }
 
 func TestReplicas(t *testing.T) {
-	c := Cost{Making: 10, Receiving: 20, Rendering: 30}
-	if got := c.Call(0.5); math.Abs(got-45) > 1e-9 {
-		t.Errorf("a call costs %v ms, want 45", got)
+	c := Cost{Making: 10, Receiving: 20, Again: 5, Rendering: 30}
+	if alone, together := c.Alone(0.5), c.Together(0.5); math.Abs(alone-45) > 1e-9 || math.Abs(together-30) > 1e-9 {
+		t.Errorf("calls cost %v and %v ms, want 45 and 30", alone, together)
 	}
 	for _, tc := range []struct {
 		load           Load
 		spread, atOnce int
 	}{
 		{Load{Applications: 1, Minutes: 3}, 1, 1},
-		{Load{Applications: 1000, Minutes: 1}, 2, 2},             // 60 s of work: 30 s may be used in a minute
-		{Load{Applications: 1000, Minutes: 60, Hits: 1}, 1, 1},   // 30 s
-		{Load{Applications: 10000, Minutes: 10}, 2, 20},          // 600 s
-		{Load{Applications: 10001, Minutes: 10}, 3, 21},          // a little more
-		{Load{Applications: 10000, Minutes: 10, Hits: 1}, 1, 10}, // 300 s
+		{Load{Applications: 1000, Minutes: 1}, 2, 1},            // 60 s of work in 60 s; 45 s
+		{Load{Applications: 1000, Minutes: 60, Hits: 1}, 1, 1},  // 30 s; 15 s
+		{Load{Applications: 10000, Minutes: 10}, 2, 4},          // 600 s; 450 s
+		{Load{Applications: 10001, Minutes: 10}, 3, 4},          // a little more
+		{Load{Applications: 10000, Minutes: 10, Hits: 1}, 1, 2}, // 300 s; 150 s
 	} {
 		if spread, atOnce := Replicas(tc.load, c); spread != tc.spread || atOnce != tc.atOnce {
 			t.Errorf("%+v: %d and %d replicas, want %d and %d", tc.load, spread, atOnce, tc.spread, tc.atOnce)
