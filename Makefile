@@ -14,6 +14,9 @@ PROMTOOL_VERSION  := v0.316.0
 KUBE_SCORE_VERSION := v1.20.0
 KUBECONFORM_VERSION := v0.8.0
 HELM_UNITTEST_VERSION := v1.1.2
+BUF_VERSION       := v1.75.0
+PROTOC_GEN_GO_VERSION      := v1.36.12
+PROTOC_GEN_GO_GRPC_VERSION := v1.6.2
 # Some programs, and Argo CD, need a newer Go than this module.
 NEWER_GO          := go1.27.0
 
@@ -26,6 +29,7 @@ PROMTOOL  := $(TOOLS)/promtool-$(PROMTOOL_VERSION)/promtool
 KUBE_SCORE := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 KUBECONFORM := $(TOOLS)/kubeconform-$(KUBECONFORM_VERSION)/kubeconform
 HELM_UNITTEST := $(TOOLS)/helm-unittest-$(HELM_UNITTEST_VERSION)/helm-unittest
+PROTO     := $(TOOLS)/proto-$(BUF_VERSION)-$(PROTOC_GEN_GO_VERSION)-$(PROTOC_GEN_GO_GRPC_VERSION)
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
 # The race detector needs a C compiler; without one the tests run without it.
@@ -84,6 +88,16 @@ monitoring: $(PROMTOOL) ## Let the sidecar's alerts fire, and parse its dashboar
 chart-docs: $(HELM_DOCS) ## Rewrite the chart's README
 	$(HELM_DOCS) --chart-search-root charts --template-files README.md.gotmpl --sort-values-order file
 
+.PHONY: proto
+proto: $(PROTO)/buf ## Rewrite the stubs of Argo CD's plugin contract
+	cd plugin/cmpserver/cmppb && PATH=$(PROTO):$$PATH buf generate
+
+# 10,000 requests take a minute or two; strace is a package of the system's.
+.PHONY: soak
+soak: ## Serve thousands of requests, 5 % of them hostile, and watch the system calls
+	command -v strace >/dev/null || apt-get install -y --no-install-recommends strace
+	SOAK_REQUESTS=10000 SERVE_REQUIRED=1 $(GO) test -count=1 -timeout 30m -v -run 'TestSoak|TestSystemCalls' ./test/serve
+
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) ## Run the tests against the real Argo CD programs and a real kube-apiserver
 	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && \
@@ -111,6 +125,11 @@ $(HELM4):
 
 $(KUSTOMIZE):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+$(PROTO)/buf:
+	export GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) && $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION) && \
+	  $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC_VERSION) && \
+	  $(GO) install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
 
 $(GOLANGCI):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

@@ -125,7 +125,7 @@ func TestReadmeNamesPackages(t *testing.T) {
 	}
 	for _, path := range golist(t, module+"/plugin/...", module+"/cmd/internal/...") {
 		name := strings.TrimPrefix(path, module+"/")
-		if name == "plugin/cmpserver/cmppb" || name == "cmd/internal/edge/edgetest" {
+		if name == "plugin/cmpserver/cmppb" || name == "plugin/cmpserver/cmptest" || name == "cmd/internal/edge/edgetest" {
 			continue // generated, and for tests
 		}
 		if !strings.Contains(string(readme), "("+name+"/doc.go)") {

@@ -129,7 +129,7 @@ func TestNoByteIsLost(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 200 {
 			all.Go(func() {
-				random := rand.New(rand.NewPCG(uint64(i), 1)) //nolint:gosec // not a secret
+				random := rand.New(rand.NewPCG(uint64(i), 1))
 				for range 20 {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(20))*time.Millisecond)
 					checksum := fmt.Sprint(random.IntN(10))

@@ -66,22 +66,6 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// TestChunksCostNoAllocation decodes what comes a hundred thousand times for
-// a large repository.
-func TestChunksCostNoAllocation(t *testing.T) {
-	data := mem.BufferSlice{mem.SliceBuffer(wire(t, chunkMessage(make([]byte, 1024))))}
-	c, f := newCodec(), &frame{}
-	defer f.free()
-	allocations := testing.AllocsPerRun(1000, func() {
-		if err := c.Unmarshal(data, f); err != nil || len(f.chunk) != 1024 {
-			t.Fatalf("%d bytes, %v", len(f.chunk), err)
-		}
-	})
-	if allocations > 0 {
-		t.Errorf("%.1f allocations for a chunk, want none", allocations)
-	}
-}
-
 // BenchmarkChunk compares with protobuf's own codec.
 func BenchmarkChunk(b *testing.B) {
 	data := mem.BufferSlice{mem.SliceBuffer(wire(b, chunkMessage(make([]byte, 1024))))}

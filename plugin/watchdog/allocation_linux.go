@@ -30,9 +30,9 @@ var boundAllocation = func() func(memory int64) {
 			if _, err := fmt.Sscan(string(statm), &pages); err != nil || syscall.Getrlimit(syscall.RLIMIT_AS, &limit) != nil {
 				return
 			}
-			const arena = 64 << 20                                                         // the unit of the runtime
-			limit.Cur = min(uint64(pages*int64(os.Getpagesize())+memory+arena), limit.Max) //nolint:gosec // positive
-			_ = syscall.Setrlimit(syscall.RLIMIT_AS, &limit)                               // as above
+			const arena = 64 << 20 // the unit of the runtime
+			limit.Cur = min(uint64(pages*int64(os.Getpagesize())+memory+arena), limit.Max)
+			_ = syscall.Setrlimit(syscall.RLIMIT_AS, &limit) // as above
 		})
 	}
 }()

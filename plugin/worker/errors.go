@@ -132,5 +132,5 @@ func verdict(words string) (reason, text string) {
 	if strings.HasPrefix(words, "panic: ") {
 		return ReasonCrash, "rendering stopped unexpectedly; this is a bug of the plugin"
 	}
-	return ReasonMemory, "rendering asked for more memory at once than there is, far above --memory-limit" + lookForLoop
+	return ReasonMemory, "rendering asked for far more memory at once than --memory-limit allows" + lookForLoop
 }

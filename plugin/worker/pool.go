@@ -20,6 +20,9 @@ const (
 	DefaultSlowAfter       = time.Second
 	// safeTime is how long a slow render cannot be ended for others.
 	safeTime = 10 * time.Second
+	// startTime is what a new process may take to get ready, before the time
+	// of the render counts.
+	startTime = 30 * time.Second
 )
 
 // Options configures a Pool. Command is required; a zero field of the others
@@ -145,14 +148,14 @@ func (p *Pool) Do(ctx context.Context, req Request) (Result, error) {
 		return Result{}, p.explain(err, times, nil)
 	}
 	current.Store(w)
-	timer := time.AfterFunc(p.opts.Timeout, func() { cancel(errTimeout) })
+	timer := time.AfterFunc(max(p.opts.Timeout, startTime), func() { cancel(errTimeout) })
 	defer timer.Stop()
 	// A process that hangs ends when it is killed, and the pipe with it.
 	stop := context.AfterFunc(ctx, w.kill)
 	times.begin("starting")
 	started := false
 	r, err := w.do(req, p.opts.Timeout, func(stage string) {
-		if !started { // the process may have been a new one, which is not the render's fault
+		if !started {
 			started = timer.Reset(p.opts.Timeout)
 		}
 		times.begin(stage)

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 const (
 	chart   = "apiVersion: v2\nname: a\nversion: 1.0.0\n"
 	object  = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n"
-	endless = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
+	endless = "{{ $l := until 100000 }}{{ range $l }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}{{ end }}"
 )
 
 // series are the metrics that a sidecar exposes.

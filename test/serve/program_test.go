@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		binary = filepath.Join(dir, "core-pipeline-cmp")
 		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./cmd/core-pipeline-cmp")
 		build.Dir, build.Env = repository, append(os.Environ(), "CGO_ENABLED=0")
@@ -86,7 +86,7 @@ func start(t testing.TB, wrap []string, args ...string) *server {
 	}
 	line := append(append([]string{}, wrap...), binary, "serve", "--socket", s.socket, "--metrics-address", "127.0.0.1:0")
 	line = append(line, args...)
-	s.cmd = exec.Command(line[0], line[1:]...) //nolint:noctx // it is ended below, with everything that it has started
+	s.cmd = exec.Command(line[0], line[1:]...) // it is ended below, with everything that it has started
 	s.cmd.Dir, s.cmd.Env = s.dir, []string{"HOME=" + s.dir, "TMPDIR=" + s.dir, "SECRET=canary"}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -150,7 +150,7 @@ func (s *server) metric(t testing.TB, name string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)

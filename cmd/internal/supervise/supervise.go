@@ -109,7 +109,7 @@ func verdict(program string, state *os.ProcessState, text []byte) (int, []byte) 
 	if at := lastWords(text); state.ExitCode() == exitRuntime && at >= 0 {
 		// Whatever the first line calls it, the heap could not grow.
 		if bytes.Contains(text[at:], []byte("\nruntime.(*mheap).grow(")) || bytes.Contains(text[at:], []byte("out of memory")) {
-			return exitLimit, append(text[:at], say(program, "rendering asked for more memory at once than there is, far above --memory-limit; look for a loop without end in the chart")...)
+			return exitLimit, append(text[:at], say(program, "rendering asked for far more memory at once than --memory-limit allows; look for a loop without end in the chart")...)
 		}
 		return exitError, append(text[:at], say(program, "stopped unexpectedly; this is a bug of the program")...)
 	}
