@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -179,6 +180,20 @@ func TestRedact(t *testing.T) {
 	}
 	if plain := textError("nothing in it"); redact(plain, secrets) != error(plain) {
 		t.Error("an error without secrets was replaced")
+	}
+}
+
+// TestRedactForms puts a secret into a text in the ways that templates have.
+func TestRedactForms(t *testing.T) {
+	const secret = "first \"line's\" <canary>\nsecond line\n"
+	for _, text := range []string{
+		secret, fmt.Sprintf("%q", secret), `{"a":"first \"line's\" \u003ccanary\u003e\nsecond line\n"}`,
+		"a: |\n  first \"line's\" <canary>\n  second line\n", `a: 'first "line''s" <canary>`,
+	} {
+		got := redact(textError(text), []string{secret}).Error()
+		if strings.Contains(got, "canary") || strings.Contains(got, "second") {
+			t.Errorf("%q becomes %q", text, got)
+		}
 	}
 }
 
