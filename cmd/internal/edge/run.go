@@ -94,6 +94,8 @@ func prepare(app *cli.App, stderr io.Writer) {
 	}
 	for _, command := range app.Commands {
 		command.OnUsageError = onUsage
+		// "help" is where a directory is expected; completion must not offer it.
+		command.HideHelpCommand = true
 	}
 }
 
