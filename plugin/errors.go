@@ -83,6 +83,9 @@ func didYouMean(word string, known []string) string {
 	}
 	best, distance := "", 1+len(word)/2
 	for _, k := range known {
+		if len(word) > 1 && strings.HasPrefix(k, word) {
+			return "; did you mean " + k + "?"
+		}
 		if d := editDistance(word, k); d < distance {
 			best, distance = k, d
 		}
