@@ -52,12 +52,16 @@ func printable(line string) string {
 	}, strings.ToValidUTF8(line, "?"))
 }
 
+// shorten cuts from the middle: a line begins with where something is wrong,
+// and ends with what is.
 func shorten(line string, most int) string {
 	const mark = "…"
 	if len(line) <= most {
 		return line
 	}
-	return strings.ToValidUTF8(line[:most-len(mark)], "") + mark
+	tail := most / 3
+	head := most - tail - len(mark)
+	return strings.ToValidUTF8(line[:head], "") + mark + strings.ToValidUTF8(line[len(line)-tail:], "")
 }
 
 func hint(err error) string {
