@@ -194,6 +194,9 @@ func withDefaults(ctx context.Context, tree fs.FS, req Request, layers []values.
 		}
 		all.Add(layer.Under(f.Under...))
 	}
+	for _, i := range chart.Imports() {
+		all.Import(i.Child, i.Parent)
+	}
 	for _, layer := range layers {
 		all.Add(layer)
 	}

@@ -53,6 +53,9 @@ func (m *Merged) leaves(path string, value, merged any, out *[]Leaf) {
 	if above, found := m.globalOrigin(path); found && (!ok || !reflect.DeepEqual(value, merged)) {
 		origin, ok = above, true
 	}
+	if !ok {
+		origin, ok = m.importOrigin(path)
+	}
 	if !ok && len(m.origins) >= maxRecorded {
 		origin, _ = m.Origin(path) // the nearest that was recorded
 	}
@@ -73,6 +76,31 @@ func (m *Merged) globalOrigin(path string) (Origin, bool) {
 			return origin, true
 		}
 		above += part
+	}
+	return Origin{}, false
+}
+
+// Import says that what is set below child appears below parent, too, where
+// nothing is set: a dependency's values that a chart imports.
+func (m *Merged) Import(child, parent []string) {
+	m.imports = append(m.imports, [2]string{JoinAll(child...), JoinAll(parent...)})
+}
+
+// importOrigin is what set the value that was imported to path.
+func (m *Merged) importOrigin(path string) (Origin, bool) {
+	for _, imported := range m.imports {
+		child, parent := imported[0], imported[1]
+		rest := "." + path
+		if parent != "" {
+			var below bool
+			rest, below = strings.CutPrefix(path, parent)
+			if !below || rest != "" && rest[0] != '.' && rest[0] != '[' {
+				continue
+			}
+		}
+		if origin, ok := m.origins[child+rest]; ok {
+			return origin, true
+		}
 	}
 	return Origin{}, false
 }

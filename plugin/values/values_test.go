@@ -137,6 +137,25 @@ func TestOriginsOfGlobals(t *testing.T) {
 	}
 }
 
+func TestOriginsOfImports(t *testing.T) {
+	layer, err := Parse("db.yaml", []byte("size: {a: 1, l: [x]}\nsizes: 2\nexports: {data: {most: 1}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Merged
+	m.Add(layer.Under("db"))
+	m.Import([]string{"db", "size"}, []string{"dbsize"})
+	m.Import([]string{"db", "exports", "data"}, nil)
+	got := map[string]string{}
+	for _, leaf := range m.Leaves(map[string]any{"dbsize": map[string]any{"a": 1, "l": []any{"x"}}, "dbsizes": 2, "most": 1}) {
+		got[leaf.Path] = leaf.Origin.String()
+	}
+	want := map[string]string{"dbsize.a": "db.yaml:1:8", "dbsize.l[0]": "db.yaml:1:18", "dbsizes": "", "most": "db.yaml:3:18"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestUnder(t *testing.T) {
 	layer, err := Parse("charts/db/values.yaml", []byte("size: 1\nlist: [a]\n"))
 	if err != nil {
