@@ -103,10 +103,16 @@ e2e: $(HELM3) $(HELM4) ## Run the tests against the real Argo CD programs and a 
 	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && \
 	  HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m ./...
 
+.PHONY: e2e-oldest
+e2e-oldest: ## Run serve against the client of the oldest Argo CD that is supported; compiles another Argo CD
+	cd test/e2e/argocd-2.14 && $(GO) vet ./... && $(GO) test -count=1 -timeout 30m ./...
+
 .PHONY: bench
 bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize build in the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./plugin
-	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime 40x ./test/bench
+	HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 $(GO) test -count=1 -run '^$$' -bench . -benchtime $(if $(BENCH_SHORT),3x,40x) ./test/bench
+	cd test/e2e && HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) \
+	  $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
 .PHONY: tools
 tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Install the programs that the targets above use

@@ -3,10 +3,12 @@ package plugin
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/helm"
@@ -50,12 +52,16 @@ func printable(line string) string {
 	}, strings.ToValidUTF8(line, "?"))
 }
 
+// shorten cuts from the middle: a line begins with where something is wrong,
+// and ends with what is.
 func shorten(line string, most int) string {
 	const mark = "…"
 	if len(line) <= most {
 		return line
 	}
-	return strings.ToValidUTF8(line[:most-len(mark)], "") + mark
+	tail := most / 3
+	head := most - tail - len(mark)
+	return strings.ToValidUTF8(line[:head], "") + mark + strings.ToValidUTF8(line[len(line)-tail:], "")
 }
 
 func hint(err error) string {
@@ -81,6 +87,9 @@ func didYouMean(word string, known []string) string {
 	}
 	best, distance := "", 1+len(word)/2
 	for _, k := range known {
+		if len(word) > 1 && strings.HasPrefix(k, word) {
+			return "; did you mean " + k + "?"
+		}
 		if d := editDistance(word, k); d < distance {
 			best, distance = k, d
 		}
@@ -144,13 +153,35 @@ func secretsOf(ctx context.Context, tree fs.FS, req Request, layers []values.Lay
 func redact(err error, secrets []string) error {
 	text := err.Error()
 	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, "[redacted]")
-		text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString([]byte(s)), "[redacted]")
+		for _, form := range forms(s) {
+			text = strings.ReplaceAll(text, form, "[redacted]")
+		}
 	}
 	if text == err.Error() {
 		return err
 	}
 	return &redactedError{text: text, err: err}
+}
+
+// forms lists how a text may hold secret: whole or, where toYaml or indent take
+// it apart, line by line; each as it is, in base64, and as printf "%q", toJson
+// and toYaml quote it.
+func forms(secret string) []string {
+	parts := []string{secret}
+	for line := range strings.Lines(secret) {
+		if line = strings.TrimSpace(line); len(line) >= minSecret {
+			parts = append(parts, line)
+		}
+	}
+	var out []string
+	for _, p := range parts {
+		inGo := strconv.Quote(p)
+		out = append(out, p, base64.StdEncoding.EncodeToString([]byte(p)), inGo[1:len(inGo)-1], strings.ReplaceAll(p, "'", "''"))
+		if inJSON, err := json.Marshal(p); err == nil {
+			out = append(out, string(inJSON[1:len(inJSON)-1]))
+		}
+	}
+	return out
 }
 
 func findSecrets(value any, secret bool, out *[]string) {

@@ -21,7 +21,7 @@ func readValues(tree fs.FS, req Request) (*values.Merged, []values.Layer, error)
 	var layers []values.Layer
 	var errs []error
 	read := func(parameter, file string) {
-		layer, err := readLayer(tree, parameter, file)
+		layer, err := readLayer(tree, req, parameter, file)
 		layers, errs = append(layers, layer), append(errs, err)
 	}
 	if file, err := environmentFile(tree, req); err != nil {
@@ -65,15 +65,33 @@ func assign(merged *values.Merged, req Request) error {
 	)
 }
 
-func readLayer(tree fs.FS, parameter, file string) (values.Layer, error) {
+func readLayer(tree fs.FS, req Request, parameter, file string) (values.Layer, error) {
 	data, err := fs.ReadFile(tree, file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return values.Layer{}, fmt.Errorf("%s: %s: no such file%s", parameter, clip(file), didYouMean(path.Base(file), filesBeside(tree, file)))
+		advice := fromRoot(tree, req, file)
+		if advice == "" {
+			advice = didYouMean(path.Base(file), filesBeside(tree, file))
+		}
+		return values.Layer{}, fmt.Errorf("%s: %s: no such file%s", parameter, clip(file), advice)
 	}
 	if err != nil {
 		return values.Layer{}, fmt.Errorf("%s: %w", parameter, err)
 	}
 	return values.Parse(file, data)
+}
+
+// fromRoot advises the leading / that a path which does not exist in the
+// application's directory lacks: on a command line, paths are completed from
+// the working directory.
+func fromRoot(tree fs.FS, req Request, at string) string {
+	inRoot, ok := strings.CutPrefix(at, req.dir()+"/")
+	if !ok {
+		return ""
+	}
+	if _, err := fs.Stat(tree, inRoot); err != nil {
+		return ""
+	}
+	return "; did you mean /" + clip(inRoot) + ", from the repository's root?"
 }
 
 func filesBeside(tree fs.FS, file string) []string {
@@ -141,7 +159,11 @@ func findOverlay(tree fs.FS, req Request) (string, error) {
 	}
 	_, err = kustomize.Find(tree, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("overlay: %s has no kustomization.yaml%s", clip(dir), didYouMean(path.Base(dir), overlaysBeside(tree, dir)))
+		advice := fromRoot(tree, req, dir)
+		if advice == "" {
+			advice = didYouMean(path.Base(dir), overlaysBeside(tree, dir))
+		}
+		return "", fmt.Errorf("overlay: %s has no kustomization.yaml%s", clip(dir), advice)
 	}
 	return dir, err
 }
@@ -171,6 +193,9 @@ func withDefaults(ctx context.Context, tree fs.FS, req Request, layers []values.
 			return nil, err
 		}
 		all.Add(layer.Under(f.Under...))
+	}
+	for _, i := range chart.Imports() {
+		all.Import(i.Child, i.Parent)
 	}
 	for _, layer := range layers {
 		all.Add(layer)

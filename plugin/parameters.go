@@ -121,7 +121,11 @@ func (p *Parameters) assign(name string, fields map[string]json.RawMessage) erro
 		}
 		names = append(names, d.Name)
 	}
-	return fmt.Errorf("unknown parameter %s%s", clip(name), didYouMean(name, names))
+	advice := didYouMean(name, names)
+	if advice == "" && strings.Contains(name, ".") {
+		advice = fmt.Sprintf("; to set a value of the chart, name it %s%s or %s%[2]s", setPrefix, clip(name), setJSONPrefix)
+	}
+	return fmt.Errorf("unknown parameter %s%s", clip(name), advice)
 }
 
 // assignOne adds one value to a table that the parameter of the same prefix

@@ -84,6 +84,8 @@ func (r Request) dir() string { return path.Clean("./" + r.Dir) }
 // resolve turns a path of parameter name into one of the tree.
 func (r Request) resolve(name, p string) (string, error) {
 	switch {
+	case p == "":
+		return "", fmt.Errorf("%s: a path is empty", name)
 	case strings.Contains(p, "://"):
 		return "", fmt.Errorf("%s: %s is a URL; files are read from the repository only", name, clip(p))
 	case strings.HasPrefix(p, "$"):

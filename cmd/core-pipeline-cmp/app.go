@@ -45,10 +45,8 @@ func newApp(stdout, stderr io.Writer, getenv func(string) string) *cli.App {
 			}, {
 				Name: "parameters", Usage: "print what Argo CD's user interface offers, as JSON",
 				Flags: limits, Action: s.run(s.parameters),
-			}, {
-				Name: "version", Usage: "print what this program is built from",
-				Action: func(*cli.Context) error { return edge.PrintVersion(stdout, "core-pipeline-cmp") },
 			},
+			edge.VersionCommand(stdout, "core-pipeline-cmp"),
 		},
 	}
 }

@@ -42,6 +42,9 @@ func completionCommand(app *cli.App, stdout io.Writer) *cli.Command {
 			"core-pipeline completion fish > ~/.config/fish/completions/core-pipeline.fish"),
 		BashComplete: func(*cli.Context) { fmt.Fprint(stdout, "bash\nzsh\nfish\n") }, //nolint:errcheck // a completion has no errors
 		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return edge.Usage(c, "one shell is expected: bash, zsh or fish")
+			}
 			var script string
 			switch shell := c.Args().First(); shell {
 			case "bash":

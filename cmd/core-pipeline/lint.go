@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -56,9 +54,6 @@ type linter struct {
 	findings     []string
 }
 
-// errFindings makes lint end with exit code 1.
-var errFindings = errors.New("problems were found")
-
 func (l *linter) report(stdout io.Writer) error {
 	if len(l.findings) == 0 {
 		names := make([]string, len(l.environments))
@@ -73,7 +68,10 @@ func (l *linter) report(stdout io.Writer) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: %d %w", l.Dir, len(l.findings), errFindings)
+	if len(l.findings) == 1 {
+		return fmt.Errorf("%s: 1 problem was found", l.Dir)
+	}
+	return fmt.Errorf("%s: %d problems were found", l.Dir, len(l.findings))
 }
 
 func (l *linter) find(format string, args ...any) {
@@ -145,11 +143,7 @@ func (l *linter) requestFor(environment string) plugin.Request {
 	req.OptionalValueFiles = fill(req.OptionalValueFiles)
 	if strings.Contains(req.Overlay, placeholder) {
 		req.Overlay = strings.ReplaceAll(req.Overlay, placeholder, environment)
-		at := path.Join(l.Dir, req.Overlay)
-		if strings.HasPrefix(req.Overlay, "/") {
-			at = strings.TrimPrefix(path.Clean(req.Overlay), "/")
-		}
-		if _, err := fs.Stat(l.Tree, at); errors.Is(err, fs.ErrNotExist) {
+		if _, err := fs.Stat(l.Tree, l.inTree(req.Overlay)); errors.Is(err, fs.ErrNotExist) {
 			req.Overlay = ""
 		}
 	}
@@ -169,39 +163,4 @@ func (l *linter) compare(environment string, a, b manifest.List) {
 			l.find("%s: %s: %s differs between two renders of the same input: a random value or the time", label(environment), a[i].Source, a[i].ID())
 		}
 	}
-}
-
-// valuesLike matches names that somebody meant as the values of an
-// environment.
-var valuesLike = regexp.MustCompile(`(?i)^(values[-_.][a-z0-9._-]+|[a-z0-9._-]+[-_.]values)\.ya?ml$`)
-
-// files reports values files and overlays that belong to no environment.
-func (l *linter) files() error {
-	entries, err := fs.ReadDir(l.Tree, l.Dir)
-	if err != nil {
-		return err
-	}
-	used := map[string]bool{}
-	for _, e := range l.environments {
-		used["values-"+e+".yaml"] = true
-		req := l.requestFor(e)
-		for _, p := range slices.Concat(req.ValueFiles, req.OptionalValueFiles) {
-			used[path.Base(p)] = true
-		}
-	}
-	for _, e := range entries {
-		if !e.IsDir() && valuesLike.MatchString(e.Name()) && !used[e.Name()] {
-			l.find("%s: nothing reads this file; the values of an environment are in values-<environment>.yaml", path.Join(l.Dir, e.Name()))
-		}
-	}
-	overlays, err := fs.ReadDir(l.Tree, path.Join(l.Dir, "overlays"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, e := range overlays {
-		if e.IsDir() && !slices.Contains(l.environments, e.Name()) {
-			l.find("%s: nothing uses this overlay: there is no values-%s.yaml", path.Join(l.Dir, "overlays", e.Name()), e.Name())
-		}
-	}
-	return nil
 }

@@ -55,6 +55,9 @@ type entry struct {
 	key    key
 	asked  []observe.Ask
 	digest [sha256.Size]byte
+	// tree is one that was seen to have the digest; "" if that has no name. It
+	// is guarded by Cache.mu.
+	tree   string
 	result worker.Result
 	// versions are those of the request that the render could see.
 	versions []string
@@ -86,14 +89,14 @@ func (c *Cache) Do(ctx context.Context, req worker.Request, treeID string) (work
 	if err != nil {
 		return worker.Result{}, err
 	}
-	if r, ok := c.find(k, req); ok {
+	if r, ok := c.find(k, req, treeID); ok {
 		c.opts.Metrics.Cache("hit")
 		return r, nil
 	}
 	r, shared, err := c.fly(ctx, flightKey{k, treeID, versionsDigest(req)}, func(ctx context.Context) (worker.Result, error) {
 		r, err := c.next.Do(ctx, req)
 		if err == nil {
-			c.remember(k, req, r)
+			c.remember(k, req, treeID, r)
 		}
 		return r, err
 	})
@@ -127,13 +130,13 @@ func versionsDigest(req worker.Request) [sha256.Size]byte {
 
 // find returns a result of which everything that its render observed is the
 // same in req.
-func (c *Cache) find(k key, req worker.Request) (worker.Result, bool) {
+func (c *Cache) find(k key, req worker.Request, treeID string) (worker.Result, bool) {
 	c.mu.Lock()
 	candidates := slices.Clone(c.results[k])
 	c.mu.Unlock()
 	for _, element := range candidates {
 		e := element.Value.(*entry) //nolint:forcetypeassert // the list holds nothing else
-		if slices.Equal(e.versions, seenVersions(e.result, req)) && observe.DigestAll(req.Tree, e.asked) == e.digest {
+		if slices.Equal(e.versions, seenVersions(e.result, req)) && c.sees(e, req.Tree, treeID) {
 			c.mu.Lock()
 			c.recent.MoveToFront(element)
 			c.mu.Unlock()
@@ -141,6 +144,24 @@ func (c *Cache) find(k key, req worker.Request) (worker.Result, bool) {
 		}
 	}
 	return worker.Result{}, false
+}
+
+// sees reports whether the render of e would see no difference in tree. The
+// tree of the last time is known by its name.
+func (c *Cache) sees(e *entry, tree observe.Source, treeID string) bool {
+	c.mu.Lock()
+	same := treeID != "" && e.tree == treeID
+	c.mu.Unlock()
+	if same {
+		return true
+	}
+	if observe.DigestAll(tree, e.asked) != e.digest {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.tree = treeID
+	return true
 }
 
 // seenVersions are the API versions of req that a render with the result r
@@ -158,10 +179,10 @@ func seenVersions(r worker.Result, req worker.Request) []string {
 	return seen
 }
 
-func (c *Cache) remember(k key, req worker.Request, r worker.Result) {
+func (c *Cache) remember(k key, req worker.Request, treeID string, r worker.Result) {
 	e := &entry{
 		key: k, asked: r.Asked, digest: observe.DigestAll(req.Tree, r.Asked),
-		result: r, versions: slices.Clone(seenVersions(r, req)), size: sizeOf(r),
+		tree: treeID, result: r, versions: slices.Clone(seenVersions(r, req)), size: sizeOf(r),
 	}
 	if e.size > c.opts.Bytes/4 {
 		return

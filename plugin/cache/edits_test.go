@@ -3,7 +3,9 @@ package cache_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -116,8 +118,9 @@ func (r *repository) edit(random *rand.Rand) {
 	}
 }
 
-// tree unpacks the state as it would come from Argo CD.
-func (r *repository) tree(t *testing.T) *source.Memory {
+// tree unpacks the state as it would come from Argo CD. Its name is that of the
+// archive, as the server gives it.
+func (r *repository) tree(t *testing.T) (*source.Memory, string) {
 	t.Helper()
 	var entries []cmptest.Entry
 	for _, name := range slices.Sorted(maps.Keys(r.files)) {
@@ -128,11 +131,12 @@ func (r *repository) tree(t *testing.T) *source.Memory {
 			entries = append(entries, cmptest.Entry{Name: name, Data: content})
 		}
 	}
-	tree, err := source.ReadTarGz(t.Context(), bytes.NewReader(cmptest.Pack(t, entries...)), source.Archive{})
+	archive := cmptest.Pack(t, entries...)
+	tree, err := source.ReadTarGz(t.Context(), bytes.NewReader(archive), source.Archive{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tree
+	return tree, fmt.Sprintf("%x", sha256.Sum256(archive))
 }
 
 // TestNeverAWrongHit edits a repository and its request at random, and asks
@@ -154,9 +158,10 @@ func TestNeverAWrongHit(t *testing.T) {
 	good, hits := 0, 0
 	for i := range edits {
 		state.edit(random)
-		req := worker.Request{Request: state.req, Application: "one", Tree: state.tree(t)}
+		tree, id := state.tree(t)
+		req := worker.Request{Request: state.req, Application: "one", Tree: tree}
 		before := behind.renders
-		got, gotErr := c.Do(t.Context(), req, "")
+		got, gotErr := c.Do(t.Context(), req, id)
 		want, wantErr := fresh.Do(t.Context(), req)
 		if message(gotErr) != message(wantErr) || !slices.Equal(got.Manifests, want.Manifests) {
 			t.Fatalf("edit %d:\ngot  %v %v\nwant %v %v\nrequest %+v\nfiles %q", i, got.Manifests, gotErr, want.Manifests, wantErr, state.req, state.files)

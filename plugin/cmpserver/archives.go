@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
 )
@@ -27,7 +28,14 @@ type archives struct {
 	rendered int64
 	trees    map[string]*archive
 	idle     []*archive // the longest unused first
+	// coming has the checksums of those that are being received. A channel is
+	// closed when that has come to an end.
+	coming map[string]chan struct{}
 }
+
+// patience is how long a request waits for another one to receive the same
+// archive. That one's sender may be slow, or never come to an end.
+const patience = 5 * time.Second
 
 // archive is a repository whose checksum was verified.
 type archive struct {
@@ -45,7 +53,48 @@ type account struct {
 }
 
 func newArchives(limit, keep int64) *archives {
-	return &archives{limit: limit, keep: keep, trees: map[string]*archive{}}
+	return &archives{limit: limit, keep: keep, trees: map[string]*archive{}, coming: map[string]chan struct{}{}}
+}
+
+// join returns the repository with this checksum, if it is there, and the
+// caller calls release when it is done with it. It waits while another request
+// receives it: all Applications of a commit are often refreshed at once, and
+// unpacking costs more than all else of a request that is not rendered.
+//
+// Without a result it is the caller that receives it, and calls received when
+// that has come to an end, be it a bad one.
+func (a *archives) join(ctx context.Context, checksum string) (found *archive, received func()) {
+	if a.keep <= 0 {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		if found := a.find(checksum); found != nil {
+			return found, nil
+		}
+		a.mu.Lock()
+		other := a.coming[checksum]
+		if other == nil {
+			own := make(chan struct{})
+			a.coming[checksum] = own
+			a.mu.Unlock()
+			return nil, func() {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				delete(a.coming, checksum)
+				close(own)
+			}
+		}
+		a.mu.Unlock()
+		select {
+		case <-other:
+		case <-timer.C:
+			return nil, func() {}
+		case <-ctx.Done():
+			return nil, func() {} // which the receiving will notice
+		}
+	}
 }
 
 // find returns the repository with this checksum, if it is there. The caller

@@ -70,7 +70,8 @@ func (s *server) receiveArchive(ctx context.Context, in *chunkReader, metadata *
 	if r.id == "" {
 		return r, source.ErrChecksum
 	}
-	if r.archive = s.archives.find(r.id); r.archive != nil {
+	found, received := s.archives.join(ctx, r.id)
+	if r.archive = found; found != nil {
 		r.reused = true
 		if err := in.verify(r.id); err != nil {
 			s.archives.release(r.archive)
@@ -78,6 +79,7 @@ func (s *server) receiveArchive(ctx context.Context, in *chunkReader, metadata *
 		}
 		return r, nil
 	}
+	defer received()
 	account := &account{archives: s.archives}
 	defer account.close()
 	tree, err := source.ReadTarGz(ctx, in, source.Archive{

@@ -94,7 +94,9 @@ func New(renderer Renderer, opts Options) (*grpc.Server, *health.Server) {
 	opts.Metrics.Gauge("intake_bytes", "Bytes of unpacked repositories in memory.", func() float64 { return float64(s.archives.bytes()) })
 	opts.Metrics.Gauge("intake_limit_bytes", "Bytes that intake_bytes should stay below.", func() float64 { return float64(opts.IntakeBytes) })
 	opts.Metrics.Declare([]string{methodMatch, methodGenerate, methodParameters}, Reasons())
-	const window, buffer = 1 << 20, 128 << 10
+	// A message of 1 KiB lies in 4 KiB of memory: each stream that waits for its
+	// turn holds four times its window.
+	const window, buffer = 128 << 10, 64 << 10
 	g := grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),

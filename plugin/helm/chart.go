@@ -241,15 +241,25 @@ func (w *walker) loadError(err error) error {
 		}
 		return &FileError{File: name, Data: data}
 	}
-	return fmt.Errorf("%s: %s", path.Join(w.root, "Chart.yaml"), strings.TrimPrefix(text, "validation: "))
+	at := path.Join(w.root, subchartDir(text))
+	if ext := path.Ext(at); ext != ".tgz" && ext != ".tar" {
+		at = path.Join(at, "Chart.yaml")
+	}
+	for strings.HasPrefix(text, unpacking) {
+		_, text, _ = strings.Cut(text, ": ")
+	}
+	return fmt.Errorf("%s: %s", at, strings.TrimPrefix(text, "validation: "))
 }
 
-// subchartDir reads the way down out of Helm's "error unpacking subchart NAME
-// in PARENT: " prefixes.
+// unpacking begins what Helm puts in front of an error of a dependency:
+// "error unpacking subchart NAME in PARENT: ".
+const unpacking = "error unpacking subchart "
+
+// subchartDir reads the way down out of these prefixes.
 func subchartDir(prefix string) string {
 	dir := ""
 	for part := range strings.SplitSeq(prefix, ": ") {
-		if rest, ok := strings.CutPrefix(part, "error unpacking subchart "); ok {
+		if rest, ok := strings.CutPrefix(part, unpacking); ok {
 			name, _, _ := strings.Cut(rest, " in ")
 			dir = path.Join(dir, "charts", strings.TrimPrefix(name, "tar in "))
 		}

@@ -190,6 +190,12 @@ func TestErrors(t *testing.T) {
 			[]string{"deploy/shop/Chart.yaml: ", "kafka", "helm dependency build"}},
 		{"library", map[string]string{"Chart.yaml": chartYAML + "type: library\n"}, shop, []string{"deploy/shop/Chart.yaml: shop is a library chart"}},
 		{"invalid Chart.yaml", map[string]string{"Chart.yaml": "apiVersion: v2\nname: shop\n"}, shop, []string{"deploy/shop/Chart.yaml: ", "version"}},
+		{"a package that is none", map[string]string{"charts/cache.tgz": canary}, shop, []string{"deploy/shop/charts/cache.tgz: gzip: invalid header"}},
+		{"a package in a dependency", map[string]string{
+			"charts/cache/Chart.yaml": "apiVersion: v2\nname: cache\nversion: 0.1.0\n", "charts/cache/charts/db.tgz": canary,
+		}, shop, []string{"deploy/shop/charts/cache/charts/db.tgz: gzip: invalid header"}},
+		{"invalid Chart.yaml of a dependency", map[string]string{"charts/cache/Chart.yaml": "apiVersion: v2\nname: cache\n"}, shop,
+			[]string{"deploy/shop/charts/cache/Chart.yaml: ", "version"}},
 		{"broken Chart.yaml", map[string]string{"Chart.yaml": "name: [" + canary}, shop, []string{"deploy/shop/Chart.yaml: "}},
 		{"broken values.yaml", map[string]string{"values.yaml": "password: [" + canary}, shop, []string{"deploy/shop/values.yaml: "}},
 		{"broken values.yaml of a dependency", map[string]string{

@@ -20,6 +20,8 @@ var (
 	twice = regexp.MustCompile(`already registered id: ([A-Za-z]+)\.[^/\s]*/([^\s']+)\.[^.\s']+'`)
 	// quoted matches what a message quotes: text of patches and of resources.
 	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'(?:\\\\n|[^'])*\\n[^']*'")
+	// heading is in front of kustomize's messages about a kustomization file.
+	heading = regexp.MustCompile(`Failed to read kustomization file under [^\n]*:\n`)
 	// rooted matches what is in front of a path from the root.
 	rooted = regexp.MustCompile(`(^|[\s'"(=])/`)
 	plain  = regexp.MustCompile(`^["'` + "`" + `][A-Za-z0-9_./:@\[\]-]{1,80}["'` + "`" + `]$`)
@@ -49,8 +51,13 @@ func (g *graph) explain(ctx context.Context, err error, list manifest.List) erro
 		}
 		return `"…"`
 	})
+	// What is wrong with the file itself comes below a heading.
+	text = heading.ReplaceAllString(text, "")
 	text, _, _ = strings.Cut(text, "\n")
 	text, _, _ = strings.Cut(text, "value: {")
+	if before, _, ok := strings.Cut(text, "decoding ["); ok {
+		text = before + "decoding the patch"
+	}
 	// Kustomize works below the root of the file system in memory.
 	text = rooted.ReplaceAllString(text, "$1")
 	text = strings.ReplaceAll(text, reservedFile, "the rendered objects")

@@ -133,6 +133,7 @@ func (g *graph) follow(ctx context.Context, k *kustomization) error {
 	for _, named := range k.namedFiles() {
 		note(g.copyFile(k, named.field, named.file))
 	}
+	note(g.vetPatches(k))
 	for _, plugins := range []struct {
 		field   string
 		entries []string

@@ -15,87 +15,123 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
 
-// referrers are the kinds in which kustomize looks for the names of other
-// objects, whatever the kustomization says. TestReferrers holds it equal.
-var referrers = map[string]bool{
-	"APIService": true, "ClusterRole": true, "ClusterRoleBinding": true, "CronJob": true, "DaemonSet": true,
-	"Deployment": true, "HorizontalPodAutoscaler": true, "Ingress": true, "Job": true,
-	"MutatingWebhookConfiguration": true, "Node": true, "PersistentVolume": true, "PersistentVolumeClaim": true,
-	"Pod": true, "PodTemplate": true, "ReplicaSet": true, "ReplicationController": true, "Role": true,
-	"RoleBinding": true, "Service": true, "ServiceAccount": true, "StatefulSet": true, "StorageClass": true,
-	"ValidatingAdmissionPolicyBinding": true, "ValidatingWebhookConfiguration": true,
-}
-
-// buildSparse builds with the identity and metadata only of those objects in
-// which kustomize would look at nothing else: most of the time of a build goes
-// into reading and copying what it leaves alone. ok is false if the result
-// could differ from that of a build with everything.
+// buildSparse builds with those objects only that a patch may change. The
+// others get the labels of the overlay, which it learns from one more object.
+// Most of the time of a build goes into reading and copying what it leaves
+// alone. ok is false if the result could differ from that of a build with
+// everything.
+//
+// It need not show kustomize the objects that refer to others by name: as long
+// as nothing is renamed, kustomize leaves the references as they are.
 func (g *graph) buildSparse(ctx context.Context, list manifest.List) (out manifest.List, ok bool) {
 	left, ok := g.leftAlone(list)
 	if !ok {
 		return nil, false
 	}
-	sparse := slices.Clone(list)
-	for _, i := range left {
-		sparse[i].Fields = head(list[i].Fields)
+	var shown manifest.List
+	for i, o := range list {
+		if !left[i] {
+			shown = append(shown, o)
+		}
 	}
-	if g.write(path.Join(g.root, reservedFile), encode(sparse)) != nil {
+	shown = append(shown, probe)
+	if g.write(path.Join(g.root, reservedFile), encode(shown)) != nil {
 		return nil, false
 	}
-	built, err := g.run(ctx, asWritten)
+	resources, err := g.run(ctx, asWritten)
 	if err != nil {
 		return nil, false
 	}
-	if out, err = decode(built, g.root, list); err != nil {
+	built, err := decode(resources, g.root, shown)
+	if err != nil || !sameObjects(built, shown) {
 		return nil, false
 	}
-	return out, complete(out, list, left)
+	return complete(built, list, left)
 }
 
-// headFields are what kustomize sees of a sparse object.
-var headFields = []string{"apiVersion", "kind", "metadata"}
+// probe is an object that no patch means. What kustomize does to it, it does
+// to every object.
+var probe = manifest.Object{Fields: map[string]any{
+	"apiVersion": "core-pipeline.io/v1", "kind": "Probe", "metadata": map[string]any{"name": "core-pipeline-probe"},
+}}
 
-func head(fields map[string]any) map[string]any {
-	out := make(map[string]any, len(headFields))
-	for _, name := range headFields {
-		out[name] = fields[name]
+// sameObjects reports whether built begins with the objects of shown.
+func sameObjects(built, shown manifest.List) bool {
+	if len(built) < len(shown) {
+		return false
 	}
-	return out
-}
-
-// complete gives the objects of a sparse build their other fields back. Each
-// must be there once and under its own identity.
-func complete(out, list manifest.List, left []int) bool {
-	type identity struct{ apiVersion, kind, namespace, name string }
-	of := func(o manifest.Object) identity { return identity{o.APIVersion(), o.Kind(), o.Namespace(), o.Name()} }
-	waiting := make(map[identity]int, len(left))
-	for _, i := range left {
-		waiting[of(list[i])] = i
-	}
-	const done = -1
-	found := 0
-	for _, o := range out {
-		i, isSparse := waiting[of(o)]
-		if !isSparse {
-			continue
-		}
-		if i == done {
+	for i, o := range shown {
+		if built[i].APIVersion() != o.APIVersion() || built[i].ID() != o.ID() {
 			return false
 		}
-		waiting[of(o)] = done
-		found++
-		for name, value := range list[i].Fields {
-			if !slices.Contains(headFields, name) {
-				o.Fields[name] = value
-			}
-		}
 	}
-	return found == len(left)
+	return true
 }
 
-// leftAlone returns the indices of the objects of which kustomize sees nothing
-// but their head; ok is false if there are none.
-func (g *graph) leftAlone(list manifest.List) (left []int, ok bool) {
+// complete puts the objects that were left alone back into their places, with
+// the labels of the probe. ok is false if the overlay adds one of the same
+// name.
+func complete(built, list manifest.List, left []bool) (out manifest.List, ok bool) {
+	names := map[kindName]bool{}
+	out = make(manifest.List, 0, len(built)+len(list))
+	for i, o := range list {
+		names[kindNameOf(o)] = true
+		if !left[i] {
+			out, built = append(out, built[0]), built[1:]
+			continue
+		}
+		out = append(out, o)
+	}
+	labels, ok := addedLabels(built[0])
+	if !ok {
+		return nil, false
+	}
+	for i := range out {
+		if left[i] && len(labels) > 0 {
+			out[i].Fields = withLabels(out[i].Fields, labels)
+		}
+	}
+	for _, o := range built[1:] {
+		if names[kindNameOf(o)] {
+			return nil, false
+		}
+		out = append(out, o)
+	}
+	return out, true
+}
+
+// addedLabels returns what a build did to the probe; ok is false if that is
+// more than to add labels.
+func addedLabels(built manifest.Object) (labels map[string]any, ok bool) {
+	meta, _ := built.Fields["metadata"].(map[string]any)
+	labels, hasLabels := meta["labels"].(map[string]any)
+	fields := 1 // the name
+	if hasLabels {
+		fields++
+	}
+	return labels, len(built.Fields) == len(probe.Fields) && len(meta) == fields
+}
+
+func withLabels(fields, labels map[string]any) map[string]any {
+	fields = maps.Clone(fields)
+	meta := maps.Clone(fields["metadata"].(map[string]any)) //nolint:forcetypeassert // isPlain has looked
+	own, _ := meta["labels"].(map[string]any)
+	all := make(map[string]any, len(own)+len(labels))
+	maps.Copy(all, own)
+	maps.Copy(all, labels)
+	meta["labels"] = all
+	fields["metadata"] = meta
+	return fields
+}
+
+// kindName is how objects refer to each other, as far as it matters here.
+type kindName struct{ kind, name string }
+
+func kindNameOf(o manifest.Object) kindName { return kindName{o.Kind(), o.Name()} }
+
+// leftAlone tells which objects a build adds labels to and nothing else; ok is
+// false if there are none, or if it takes all objects to tell.
+func (g *graph) leftAlone(list manifest.List) (left []bool, ok bool) {
 	if !g.patchesOnly() {
 		return nil, false
 	}
@@ -106,13 +142,44 @@ func (g *graph) leftAlone(list manifest.List) (left []int, ok bool) {
 			return nil, false
 		}
 	}
+	isTarget := func(o manifest.Object) bool {
+		return slices.ContainsFunc(targets, func(t *types.SelectorRegex) bool { return mayMatch(t, o) })
+	}
+	if isTarget(probe) {
+		return nil, false
+	}
+	left, names := make([]bool, len(list)), map[kindName]bool{kindNameOf(probe): true}
 	for i, o := range list {
-		isTarget := slices.ContainsFunc(targets, func(t *types.SelectorRegex) bool { return mayMatch(t, o) })
-		if !isTarget && !referrers[o.Kind()] && !strings.HasSuffix(o.Kind(), "List") && hasName(o) && survives(rest(o.Fields)) {
-			left = append(left, i)
+		// Kustomize would not know which of two a reference means, or take them for one.
+		if names[kindNameOf(o)] {
+			return nil, false
+		}
+		names[kindNameOf(o)] = true
+		left[i] = !isTarget(o) && !strings.HasSuffix(o.Kind(), "List") && hasName(o) && isPlain(o) && survives(o.Fields)
+	}
+	return left, slices.Contains(left, true)
+}
+
+// isPlain reports whether kustomize sees nothing in the metadata but what it
+// keeps: it has annotations of its own.
+func isPlain(o manifest.Object) bool {
+	meta, ok := o.Fields["metadata"].(map[string]any)
+	if !ok {
+		return false
+	}
+	for _, field := range []string{"labels", "annotations"} {
+		value, exists := meta[field]
+		texts, isMap := value.(map[string]any)
+		if exists && (!isMap || len(texts) == 0) {
+			return false // it drops those that are empty
+		}
+		for key, text := range texts {
+			if _, isText := text.(string); !isText || strings.Contains(key, "config.kubernetes.io/") || strings.Contains(key, "config.k8s.io/") {
+				return false
+			}
 		}
 	}
-	return left, len(left) > 0
+	return true
 }
 
 // patchesOnly reports whether the whole graph does nothing but to add objects,
@@ -170,14 +237,6 @@ func mayMatch(t *types.SelectorRegex, o manifest.Object) bool {
 func hasName(o manifest.Object) bool {
 	_, isGenerated := generated(o)
 	return o.Name() != "" && !isGenerated
-}
-
-func rest(fields map[string]any) map[string]any {
-	out := maps.Clone(fields)
-	for _, name := range headFields {
-		delete(out, name)
-	}
-	return out
 }
 
 // survives reports whether a value is the same after kustomize read and wrote

@@ -1,51 +1,15 @@
 package kustomize
 
 import (
-	"maps"
-	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
-
-// TestReferrers compares with kustomize's own configuration, which cannot be
-// imported.
-func TestReferrers(t *testing.T) {
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kustomize/api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal", "konfig", "builtinpluginconsts", "namereference.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config struct {
-		NameReference []struct {
-			FieldSpecs []struct{ Kind string }
-		}
-	}
-	if err := yaml.Unmarshal([]byte(strings.Split(string(source), "`")[1]), &config); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]bool{}
-	for _, target := range config.NameReference {
-		for _, referrer := range target.FieldSpecs {
-			want[referrer.Kind] = true
-		}
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(referrers))); diff != "" {
-		t.Errorf("(-kustomize +referrers):\n%s", diff)
-	}
-}
 
 const sparseKustomization = `
 resources: [more.yaml]
@@ -187,14 +151,67 @@ func TestSparseIdentity(t *testing.T) {
 }
 
 func FuzzSparse(f *testing.F) {
-	f.Add("spec: {a: 1, b: [x, {c: true}], d: {}, e: [], f: '', g: \"x\\ny\\n\"}\n")
-	f.Add("spec:\n  a: |\n    b\n  c: 0x1F\n  d: 1e3\n  ? !!binary /w==\n  : 1\n")
-	f.Fuzz(func(t *testing.T, more string) {
-		text := "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: left-alone}\n" + more
+	f.Add("labels: {a: b}", "spec: {a: 1, b: [x, {c: true}], d: {}, e: [], f: '', g: \"x\\ny\\n\"}\n")
+	f.Add("annotations: {a: '1', b: \"x\\ny\"}, namespace: default", "spec:\n  a: |\n    b\n  c: 0x1F\n  d: 1e3\n  ? !!binary /w==\n  : 1\n")
+	f.Add("finalizers: [a], ownerReferences: [], generation: 1", "")
+	f.Fuzz(func(t *testing.T, metadata, more string) {
+		text := "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: left-alone, " + metadata + "}\n" + more
 		list, err := manifest.Split("a.yaml", text)
 		if err != nil || len(list) != 1 || manifest.Check(list, manifest.CheckOptions{}) != nil {
 			return
 		}
 		checkSparse(t, "labels: [{pairs: {env: prod}}]", list)
 	})
+}
+
+// TestSparseReferences renames what another object refers to, brings two
+// objects of one name, labels from several places, and metadata of every form.
+func TestSparseReferences(t *testing.T) {
+	const ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, labels: {env: own, own: x}, annotations: {a: b}}\n" +
+		"spec: {defaultBackend: {service: {name: patched, port: {number: 80}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: patched}\n"
+	component := fstest.MapFS{
+		"env/kustomization.yaml":    {Data: []byte("components: [../part]\nresources: [../base]\nlabels: [{pairs: {env: prod, two: root}}]\n")},
+		"part/kustomization.yaml":   {Data: []byte("kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\nlabels: [{pairs: {two: part, three: part}}]\nresources: [more.yaml]\n")},
+		"part/more.yaml":            {Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-the-part}\n")},
+		"base/kustomization.yaml":   {Data: []byte("resources: [more.yaml]\nlabels: [{pairs: {base: only}}]\npatches: [{target: {kind: ConfigMap}, patch: '- {op: add, path: /data, value: {a: b}}'}]\n")},
+		"base/more.yaml":            {Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-the-base}\n")},
+		"unused/kustomization.yaml": {Data: []byte("namePrefix: a-\n")},
+	}
+	rename := "patches: [{target: {kind: Service}, patch: '- {op: replace, path: /metadata/name, value: renamed}'}]"
+	deletion := "patches: [{target: {kind: Service}, patch: '{$patch: delete, apiVersion: v1, kind: Service, metadata: {name: patched}}'}]"
+	for name, tc := range map[string]struct {
+		tree fstest.MapFS
+		text string
+		want bool
+	}{
+		"labels of two places":     {component, ingress, true},
+		"nothing to patch":         {sparseTree("labels: [{pairs: {env: prod}}]"), ingress, true},
+		"rename":                   {sparseTree(rename), ingress, false},
+		"deletion":                 {sparseTree(deletion), ingress, false},
+		"patched beside":           {sparseTree("patches: [{target: {kind: Service}, patch: '- {op: add, path: /spec, value: {a: b}}'}]"), ingress, true},
+		"one name, two namespaces": {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: default}\n", false},
+		"added twice":              {sparseTree("resources: [more.yaml]"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n", false},
+		"labels that are null":     {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: ~}\n", false},
+		"no labels":                {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {}, annotations: {}}\n", false},
+		"a number for a label":     {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {c: 1}}\n", false},
+		"annotation of kustomize":  {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Service\nmetadata: {name: a, annotations: {internal.config.kubernetes.io/index: '1'}}\n", false},
+		"creationTimestamp":        {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Service\nmetadata: {name: a, creationTimestamp: ~}\n", false},
+		"name of the probe":        {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Probe\nmetadata: {name: core-pipeline-probe}\n", false},
+		"patch of everything":      {sparseTree("patches: [{target: {name: '.*'}, patch: '- {op: add, path: /x, value: y}'}]"), ingress, false},
+		"labels of null":           {sparseTree("labels: [{pairs: {a: ~}}]"), ingress, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, err := manifest.Split("a.yaml", tc.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sparse, full, err := bothWays(t, tc.tree, list)
+			if (sparse != nil) != tc.want {
+				t.Errorf("sparse: %v, want %v; %v", sparse != nil, tc.want, err)
+			}
+			if sparse != nil && (err != nil || !cmp.Equal(full, sparse)) {
+				t.Errorf("%v (-everything +sparse):\n%s", err, cmp.Diff(full, sparse))
+			}
+		})
+	}
 }

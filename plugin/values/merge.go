@@ -16,6 +16,8 @@ type Merged struct {
 	// kept: Helm removes the chart's default of that key later.
 	Values  map[string]any
 	origins map[string]Origin
+	// imports are pairs of a child and a parent: see Import.
+	imports [][2]string
 }
 
 // Add lays layer over what is there: mappings are merged key by key, anything

@@ -3,6 +3,7 @@ package values
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -124,7 +125,7 @@ func (r *recorder) walk(path string, n *yamlnode.Node) {
 				r.merge(path, value)
 				continue
 			}
-			r.note(Join(path, key.Value), key, value)
+			r.note(Join(path, keyOf(key)), key, value)
 		}
 	case yamlnode.SequenceNode:
 		for i, item := range n.Content {
@@ -132,6 +133,25 @@ func (r *recorder) walk(path string, n *yamlnode.Node) {
 		}
 	}
 }
+
+// keyOf is the key as Helm reads it: y, on and 0x10 are no texts in YAML 1.1.
+func keyOf(n *yamlnode.Node) string {
+	const plain = 0
+	if n.Style != plain || !unlikeText.MatchString(n.Value) {
+		return n.Value
+	}
+	var decoded map[string]any
+	if err := yaml.Unmarshal([]byte(n.Value+": x"), &decoded); err != nil {
+		return n.Value
+	}
+	for key := range decoded {
+		return key
+	}
+	return n.Value
+}
+
+// unlikeText matches what a plain key may be besides a text.
+var unlikeText = regexp.MustCompile(`(?i)^([-+.0-9].*|y|n|yes|no|on|off|true|false|null|~)$`)
 
 func (r *recorder) merge(path string, n *yamlnode.Node) {
 	if n.Kind == yamlnode.SequenceNode {

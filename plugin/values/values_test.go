@@ -90,6 +90,72 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// TestOriginsOfKeys has keys that YAML 1.1 takes for something else than texts.
+func TestOriginsOfKeys(t *testing.T) {
+	layer, err := Parse("a.yaml", []byte("on: 1\nNo: 1\n0x10: 1\n1.50: 1\n8080: 1\n\"y\": 1\nyes.no: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Merged
+	m.Add(layer)
+	for _, leaf := range m.Leaves(m.Values) {
+		if leaf.Origin.Line == 0 {
+			t.Errorf("%s has no origin", leaf.Path)
+		}
+	}
+}
+
+// TestOriginsOfGlobals looks at what Helm copies into dependencies.
+func TestOriginsOfGlobals(t *testing.T) {
+	var m Merged
+	for _, l := range []struct {
+		file, text string
+		under      []string
+	}{
+		{"charts/db/values.yaml", "global: {a: 1, b: 1}", []string{"db"}}, {"values.yaml", "\nglobal: {a: 2}\ndb: {global: {c: 2}}\ningress: {global: {a: same}}", nil},
+	} {
+		layer, err := Parse(l.file, []byte(l.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Add(layer.Under(l.under...))
+	}
+	// No dependency has the name ingress.
+	final := map[string]any{"ingress": map[string]any{"global": map[string]any{"a": "same"}}, "global": map[string]any{"a": 2}, "db": map[string]any{
+		"global": map[string]any{"a": 2, "b": 1}, "sub": map[string]any{"global": map[string]any{"a": 2, "c": 2}},
+	}}
+	got := map[string]string{}
+	for _, leaf := range m.Leaves(final) {
+		got[leaf.Path] = leaf.Origin.String()
+	}
+	want := map[string]string{
+		"global.a": "values.yaml:2:10", "db.global.a": "values.yaml:2:10", "db.global.b": "charts/db/values.yaml:1:16",
+		"ingress.global.a": "values.yaml:4:20", "db.sub.global.a": "values.yaml:2:10", "db.sub.global.c": "values.yaml:3:15",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestOriginsOfImports(t *testing.T) {
+	layer, err := Parse("db.yaml", []byte("size: {a: 1, l: [x]}\nsizes: 2\nexports: {data: {most: 1}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Merged
+	m.Add(layer.Under("db"))
+	m.Import([]string{"db", "size"}, []string{"dbsize"})
+	m.Import([]string{"db", "exports", "data"}, nil)
+	got := map[string]string{}
+	for _, leaf := range m.Leaves(map[string]any{"dbsize": map[string]any{"a": 1, "l": []any{"x"}}, "dbsizes": 2, "most": 1}) {
+		got[leaf.Path] = leaf.Origin.String()
+	}
+	want := map[string]string{"dbsize.a": "db.yaml:1:8", "dbsize.l[0]": "db.yaml:1:18", "dbsizes": "", "most": "db.yaml:3:18"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestUnder(t *testing.T) {
 	layer, err := Parse("charts/db/values.yaml", []byte("size: 1\nlist: [a]\n"))
 	if err != nil {

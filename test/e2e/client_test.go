@@ -17,6 +17,8 @@ import (
 	"github.com/argoproj/argo-cd/v3/util/cmp"
 	gocmp "github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 const kubeVersion = "1.37.2"
@@ -175,12 +177,12 @@ func (s *server) configuration(t *testing.T) *apiclient.CheckPluginConfiguration
 // render runs `core-pipeline render` in the repository, as a developer would.
 func render(t *testing.T, repo string, args ...string) []object {
 	t.Helper()
-	programs, err := projectBinaries()
+	bin, err := programs.Project()
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"PATH=" + programs, "HOME=" + repo, "TMPDIR=" + t.TempDir()}
-	out, err := runContext(t.Context(), repo, env, filepath.Join(programs, "core-pipeline"), append([]string{"render"}, args...)...)
+	env := []string{"PATH=" + bin, "HOME=" + repo, "TMPDIR=" + t.TempDir()}
+	out, err := programs.Run(t.Context(), repo, env, filepath.Join(bin, "core-pipeline"), append([]string{"render"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

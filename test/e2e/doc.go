@@ -10,6 +10,9 @@
 // repo-server would use. What comes back is compared with `core-pipeline render` for the same input: what a
 // developer sees on a laptop must be what Argo CD applies, whichever way it came.
 //
+// TestConformance sends both servers the same messages, good and bad, and compares every answer. TestGolden holds
+// `render`, `generate` and `serve` to all reviewed results of the project.
+//
 // They need Go and nothing else: no cluster, no root, no network once the modules are downloaded. The first run
 // compiles Argo CD, which takes minutes; its program is then kept in the user's cache directory.
 //

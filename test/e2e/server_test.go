@@ -13,7 +13,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
+
+// moduleRoot is the project's own module, seen from this package: go test runs in the package's directory.
+const moduleRoot = "../.."
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	programs.Clean()
+	os.Exit(code)
+}
 
 // pluginName is what an Application writes into spec.source.plugin.name: metadata.name, a dash, spec.version.
 const pluginName = "core-pipeline-v1"
@@ -30,36 +41,39 @@ type server struct {
 func (s *server) socket() string { return filepath.Join(s.plugins, pluginName+".sock") }
 
 // contracts are the two ways to run the plugin.
-var contracts = map[string]func(*testing.T) *server{"exec": startServer, "native": startNative}
+var contracts = map[string]func(*testing.T) *server{
+	"exec":   func(t *testing.T) *server { return startServer(t, nil) },
+	"native": func(t *testing.T) *server { return startNative(t) },
+}
 
 // startServer runs argocd-cmp-server as the sidecar would and waits until it accepts connections. It listens on
-// its unix socket and on nothing else.
-func startServer(t *testing.T) *server {
+// its unix socket and on nothing else. change, if not nil, edits the plugin's configuration.
+func startServer(t *testing.T, change func(plugin string) string) *server {
 	t.Helper()
-	bin, err := argocdCMPServer()
+	bin, err := programs.ArgoCD()
 	if err != nil {
 		t.Fatal("building Argo CD: ", err)
 	}
-	s, config := newServer(t)
+	s, config := newServer(t, change)
 	s.start(t, bin, "--config-dir-path", config, "--loglevel", "info")
 	return s
 }
 
 // startNative runs `core-pipeline-cmp serve` in its place.
-func startNative(t *testing.T) *server {
+func startNative(t *testing.T, args ...string) *server {
 	t.Helper()
-	programs, err := projectBinaries()
+	bin, err := programs.Project()
 	if err != nil {
 		t.Fatal("building the project: ", err)
 	}
-	s, _ := newServer(t)
+	s, _ := newServer(t, nil)
 	s.native = true
-	s.start(t, filepath.Join(programs, "core-pipeline-cmp"), "serve", "--socket", s.socket(), "--workers", "2")
+	s.start(t, filepath.Join(bin, "core-pipeline-cmp"), append([]string{"serve", "--socket", s.socket(), "--workers", "2", "--metrics-address", "off"}, args...)...)
 	return s
 }
 
 // newServer makes the directories of a server, and the one of its configuration.
-func newServer(t *testing.T) (*server, string) {
+func newServer(t *testing.T, change func(plugin string) string) (*server, string) {
 	t.Helper()
 	// Not t.TempDir: the address of a unix socket holds about 107 bytes and a test's name would use them up.
 	dir, err := os.MkdirTemp("", "cp-")
@@ -81,6 +95,9 @@ func newServer(t *testing.T) (*server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if change != nil {
+		plugin = []byte(change(string(plugin)))
+	}
 	if err := os.WriteFile(filepath.Join(config, "plugin.yaml"), plugin, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +107,7 @@ func newServer(t *testing.T) (*server, string) {
 // start runs the program until the test ends, and waits until it serves.
 func (s *server) start(t *testing.T, bin string, args ...string) {
 	t.Helper()
-	programs, err := projectBinaries()
+	path, err := programs.Project()
 	if err != nil {
 		t.Fatal("building the project: ", err)
 	}
@@ -103,7 +120,7 @@ func (s *server) start(t *testing.T, bin string, args ...string) {
 	}
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Env = []string{
-		"PATH=" + programs, // as in the image: our program and nothing else
+		"PATH=" + path, // as in the image: our program and nothing else
 		"HOME=" + s.tmp,
 		"TMPDIR=" + s.tmp,
 		"ARGOCD_PLUGINSOCKFILEPATH=" + s.plugins,

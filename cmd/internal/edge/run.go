@@ -29,12 +29,15 @@ const (
 // Main runs app with the arguments of the process until it ends or is
 // interrupted, and returns the exit code.
 func Main(app *cli.App) int {
+	stdout, stderr := os.Stdout, os.Stderr
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
 	Harden()
+	silence()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A template cannot be interrupted: a second signal ends the process.
 	context.AfterFunc(ctx, stop)
-	return Run(ctx, app, os.Args, os.Stderr)
+	return Run(ctx, app, os.Args, stderr)
 }
 
 // Run prepares app, runs it and reports its error on stderr.
@@ -94,6 +97,8 @@ func prepare(app *cli.App, stderr io.Writer) {
 	}
 	for _, command := range app.Commands {
 		command.OnUsageError = onUsage
+		// "help" is where a directory is expected; completion must not offer it.
+		command.HideHelpCommand = true
 	}
 }
 
@@ -106,6 +111,14 @@ func Harden() {
 	http.DefaultTransport = refuse{}
 	http.DefaultClient = &http.Client{Transport: refuse{}}
 	_ = os.Unsetenv("PATH") // cannot fail for a valid name
+}
+
+// silence takes the standard streams from what was not given them: libraries
+// would put warnings in front of our one line, or between manifests.
+func silence() {
+	if nothing, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stdout, os.Stderr = nothing, nothing
+	}
 }
 
 // suggestion names the flag that the author of err may have meant.

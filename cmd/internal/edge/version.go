@@ -5,6 +5,8 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
 )
 
 // Version is set by the linker in a release; otherwise the build information
@@ -22,9 +24,22 @@ func ModuleVersion() string {
 	return "(devel)"
 }
 
-// PrintVersion writes what the program is built from: its version and commit,
-// Go, and the libraries that decide what a render looks like.
-func PrintVersion(w io.Writer, program string) error {
+// VersionCommand prints what the program is built from.
+func VersionCommand(stdout io.Writer, program string) *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "print what this program is built from",
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return Usage(c, "unexpected argument %q", c.Args().First())
+			}
+			return printVersion(stdout, program)
+		},
+	}
+}
+
+// printVersion writes the version and commit of the program, Go, and the
+// libraries that decide what a render looks like.
+func printVersion(w io.Writer, program string) error {
 	revision, libraries := "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		modified := ""

@@ -1,4 +1,4 @@
-package e2e
+package programs
 
 import (
 	"context"
@@ -9,35 +9,26 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"testing"
 )
 
 const argocdModule = "github.com/argoproj/argo-cd/v3"
 
-// moduleRoot is the project's own module, seen from this package: go test runs in the package's directory.
-const moduleRoot = "../.."
+// scratch holds what the builds of this run leave behind. It is not a t.TempDir: the programs outlive the test that
+// happens to build them.
+var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "cp-e2e-") })
 
-// scratch holds what the builds of this run leave behind. It is not a t.TempDir: the binaries outlive the test
-// that happens to build them.
-var scratch string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		var err error
-		if scratch, err = os.MkdirTemp("", "cp-e2e-"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(scratch)
-		return m.Run()
-	}())
+// Clean removes the programs of this checkout. Call it when no test runs any more.
+func Clean() {
+	if dir, err := scratch(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
 }
 
-// argocdCMPServer is the path of the real argocd-cmp-server. The argocd program is all of Argo CD's components in
+// ArgoCD is the path of the real argocd-cmp-server. The argocd program is all of Argo CD's components in
 // one and takes its role from the name it is started under. The result is kept by version: linking it alone costs
 // more than every test here together.
-var argocdCMPServer = sync.OnceValues(func() (string, error) {
-	version, err := run(".", os.Environ(), "go", "list", "-m", "-f", "{{.Version}}", argocdModule)
+var ArgoCD = sync.OnceValues(func() (string, error) {
+	version, err := Run(context.Background(), ".", os.Environ(), "go", "list", "-m", "-f", "{{.Version}}", argocdModule)
 	if err != nil {
 		return "", err
 	}
@@ -63,16 +54,29 @@ var argocdCMPServer = sync.OnceValues(func() (string, error) {
 	built := filepath.Join(tmp, "argocd")
 	// The environment is the one of this test, CGO_ENABLED included: the packages are then compiled once for both.
 	ldflags := "-X " + argocdModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")
-	if _, err := run(".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, argocdModule+"/cmd"); err != nil {
+	if _, err := Run(context.Background(), ".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, argocdModule+"/cmd"); err != nil {
 		return "", err
 	}
 	return bin, os.Rename(built, bin)
 })
 
-// projectBinaries is a directory with the project's own programs, built from this checkout.
-var projectBinaries = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(scratch, "bin")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// Root is the project's own module. The module of this package lies in it.
+func Root() (string, error) {
+	file, err := Run(context.Background(), ".", os.Environ(), "go", "env", "GOMOD")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Dir(filepath.Dir(filepath.Dir(strings.TrimSpace(file)))), nil
+}
+
+// Project is a directory with the project's own programs, built from this checkout.
+var Project = sync.OnceValues(func() (string, error) {
+	dir, err := scratch()
+	if err != nil {
+		return "", err
+	}
+	root, err := Root()
+	if err != nil {
 		return "", err
 	}
 	env, err := projectEnviron()
@@ -86,15 +90,26 @@ var projectBinaries = sync.OnceValues(func() (string, error) {
 			break
 		}
 	}
-	_, err = run(moduleRoot, env, goTool, "build", "-trimpath", "-o", dir+string(filepath.Separator),
+	_, err = Run(context.Background(), root, env, goTool, "build", "-trimpath", "-o", dir+string(filepath.Separator),
 		"./cmd/core-pipeline-cmp", "./cmd/core-pipeline")
 	return dir, err
+})
+
+// Floor is the path of the program in test/e2e/floor.
+var Floor = sync.OnceValues(func() (string, error) {
+	dir, err := scratch()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "floor")
+	_, err = Run(context.Background(), ".", os.Environ(), "go", "build", "-o", file, "github.com/core-pipeline/core-pipeline-cmp/test/e2e/floor")
+	return file, err
 })
 
 // projectEnviron undoes what running under a newer toolchain did to the environment, so that the project is built
 // with the Go it is released with: go test puts its own GOROOT first in PATH, and GOTOOLCHAIN would insist on it.
 func projectEnviron() ([]string, error) {
-	root, err := run(".", os.Environ(), "go", "env", "GOROOT")
+	root, err := Run(context.Background(), ".", os.Environ(), "go", "env", "GOROOT")
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +150,8 @@ func isProgram(path string) bool {
 	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0
 }
 
-// run returns the standard output of a program and puts its standard error into the error.
-func run(dir string, env []string, name string, args ...string) (string, error) {
-	return runContext(context.Background(), dir, env, name, args...)
-}
-
-func runContext(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+// Run returns the standard output of a program and puts its standard error into the error.
+func Run(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, env
 	var stdout, stderr strings.Builder
