@@ -1,10 +1,14 @@
-// Package apiserver installs the chart on a real kube-apiserver.
+// Package apiserver installs the chart, and Argo CD with what runs it, on a
+// real kube-apiserver.
 //
 // The server has etcd, the custom resource definitions that the chart uses,
 // and a namespace in which Pod Security is enforced; nothing runs pods there.
 // Every object of every values file goes through admission as a dry run, and
 // the programs helm 3 and helm 4 install, upgrade, roll back and uninstall.
 // A warning of the server is a failure.
+//
+// The manifests of argocd/ are applied to it as argocd/README.md says, and a
+// second time, when nothing may change.
 //
 // HELM3 and HELM4 name the programs; with E2E_REQUIRED a missing one is an
 // error. The servers are built from Go modules once and kept in the user's
