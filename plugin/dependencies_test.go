@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"test/chart":                 {},
 	"test/image":                 {},
 	"test/monitoring":            {},
+	"test/argocd":                {},
 	"test/bench":                 {},
 	"test/serve":                 {},
 }

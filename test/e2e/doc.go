@@ -15,4 +15,8 @@
 //
 // They need Go and nothing else: no cluster, no root, no network once the modules are downloaded. The first run
 // compiles Argo CD, which takes minutes; its program is then kept in the user's cache directory.
+//
+// # Manifests
+//
+// Package gitops runs what is in argocd/ through Argo CD's own code.
 package e2e
