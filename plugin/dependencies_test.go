@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"cmd/internal/edge":          {"plugin", "plugin/source", "plugin/watchdog", "github.com/urfave/cli/v2", "k8s.io/apimachinery/pkg/api/resource"},
 	"cmd/internal/supervise":     {},
 	"cmd/core-pipeline-cmp":      {"cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/source", "plugin/manifest", "plugin/watchdog", "plugin/worker", "plugin/cache", "plugin/cmpserver", "plugin/telemetry", "github.com/urfave/cli/v2", "google.golang.org/grpc"},
-	"cmd/core-pipeline":          {"cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
+	"cmd/core-pipeline":          {"argocd/fleet", "cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
 	"cmd/internal/edge/edgetest": {"github.com/rogpeppe/go-internal/testscript"},
 	"test/parity":                {},
 	"test/chart":                 {},

@@ -55,14 +55,14 @@ func (f *Fleet) Add(n NewCluster, options Options) (text []byte, apps []*Applica
 	if c == nil {
 		return nil, nil, found
 	}
-	with := &Fleet{paths: f.paths, tree: f.tree, sets: f.sets, projects: f.projects}
 	for _, other := range f.clusters {
 		if other.File == file {
-			found = append(found, Finding{File: file, Text: "exists already; edit it, or choose another name"})
+			return nil, nil, Findings{{File: file, Text: "exists already; edit it, or choose another name"}}
 		}
 	}
+	with := &Fleet{paths: f.paths, tree: f.tree, sets: f.sets, projects: f.projects}
 	with.clusters = append(append(with.clusters, f.clusters...), c)
-	findings = append(found, with.Lint(options).Without(before)...).sorted()
+	findings = found.And(with.Lint(options).Without(before))
 	all, _ := with.Applications()
 	for _, a := range all {
 		if a.cluster == c {

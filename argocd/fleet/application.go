@@ -1,5 +1,11 @@
 package fleet
 
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
 type applicationSet struct {
 	header
 	Metadata objectMeta         `json:"metadata"`
@@ -96,6 +102,23 @@ type Parameter struct {
 	String *string            `json:"string,omitempty"`
 	Map    *map[string]string `json:"map,omitempty"`
 	Array  *[]string          `json:"array,omitempty"`
+}
+
+// Text is the value on one line.
+func (p Parameter) Text() string {
+	switch {
+	case p.String != nil:
+		return *p.String
+	case p.Array != nil:
+		return strings.Join(*p.Array, ",")
+	case p.Map != nil:
+		var pairs []string
+		for _, key := range slices.Sorted(maps.Keys(*p.Map)) {
+			pairs = append(pairs, key+"="+(*p.Map)[key])
+		}
+		return strings.Join(pairs, ",")
+	}
+	return ""
 }
 
 type nameValue struct {

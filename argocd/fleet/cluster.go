@@ -83,6 +83,7 @@ func readCluster(file string, data []byte) (*Cluster, Findings) {
 		c.metaField, c.dataField = "spec.target.template.metadata", "spec.target.template.data"
 		c.checkExternal()
 	}
+	d.root.Content = nil // thousands of clusters stay in memory
 	return c, append(all, d.findings...)
 }
 

@@ -70,12 +70,12 @@ func (d *document) mapping(path string, n *yamlnode.Node, place func(key string)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, item := n.Content[i], n.Content[i+1]
 		if key.Kind != yamlnode.ScalarNode || key.Tag != "!!str" || ambiguous(key) {
-			d.findings = append(d.findings, Finding{d.file, key.Line, path, "a key is not a string; put it in quotes"})
+			d.findings = append(d.findings, Finding{File: d.file, Line: key.Line, Field: path, Text: "a key is not a string; put it in quotes"})
 			continue
 		}
 		at := strings.TrimPrefix(path+"."+key.Value, ".")
 		if seen[key.Value] {
-			d.findings = append(d.findings, Finding{d.file, key.Line, at, "is given twice"})
+			d.findings = append(d.findings, Finding{File: d.file, Line: key.Line, Field: at, Text: "is given twice"})
 			continue
 		}
 		seen[key.Value] = true

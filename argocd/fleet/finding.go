@@ -16,6 +16,8 @@ type Finding struct {
 	// Field is the path of the field in its document, empty for the file.
 	Field string
 	Text  string
+	// Harmless is what does not change which Applications there are.
+	Harmless bool
 }
 
 // String is one line: file:line: field: text.
@@ -49,6 +51,31 @@ func (f Findings) sorted() Findings {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Text, b.Text))
 	})
 	return slices.Compact(f)
+}
+
+// And returns both, sorted. Of more, what is at a place that f names already is
+// left out: it follows from that.
+func (f Findings) And(more Findings) Findings {
+	type place struct {
+		file, field string
+		line        int
+	}
+	seen := map[place]bool{}
+	for _, x := range f {
+		seen[place{x.File, x.Field, x.Line}] = true
+	}
+	all := slices.Clone(f)
+	for _, x := range more {
+		if !seen[place{x.File, x.Field, x.Line}] {
+			all = append(all, x)
+		}
+	}
+	return all.sorted()
+}
+
+// Harmful are those that change which Applications there are.
+func (f Findings) Harmful() Findings {
+	return slices.DeleteFunc(slices.Clone(f), func(x Finding) bool { return x.Harmless })
 }
 
 // Without returns the findings that are not among known.

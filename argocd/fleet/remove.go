@@ -7,6 +7,12 @@ import (
 	"strings"
 )
 
+// StepDelete is how the step begins in which the file of a cluster goes.
+const StepDelete = "delete the file"
+
+// Clusters returns all clusters, in the order of their files.
+func (f *Fleet) Clusters() []*Cluster { return f.clusters }
+
 // Cluster returns the cluster with the name, or nil.
 func (f *Fleet) Cluster(name string) *Cluster {
 	for _, c := range f.clusters {
@@ -32,7 +38,7 @@ func (c *Cluster) Disable(text []byte) ([]byte, error) {
 	lines[at] = before + LabelEnabled + strings.Replace(after, "true", "false", 1)
 	edited := []byte(strings.Join(lines, ""))
 	again, found := readCluster(c.File, edited)
-	if again == nil || len(found) > 0 || again.Labels[LabelEnabled] != "false" {
+	if again == nil || len(found.Harmful()) > 0 || again.Labels[LabelEnabled] != "false" {
 		return nil, fmt.Errorf("%s: the label %s cannot be edited; set it to \"false\" by hand", c.File, LabelEnabled)
 	}
 	return edited, nil
@@ -48,7 +54,7 @@ func (f *Fleet) Steps(c *Cluster) []string {
 		kind = "externalsecret"
 	}
 	steps := []string{
-		fmt.Sprintf(`%s: %s is "false"; commit, merge, and see that Argo CD's cluster has it: kubectl -n %s get secret %s -o jsonpath='{.metadata.labels}'`, c.File, LabelEnabled, c.object.Namespace, c.object.Name),
+		fmt.Sprintf(`%s: %s is "false"; commit and merge it, and wait until it has arrived: kubectl -n %s get secret %s -o jsonpath='{.metadata.labels}'`, c.File, LabelEnabled, c.object.Namespace, c.object.Name),
 	}
 	for _, a := range apps {
 		preserve := a.set.Spec.SyncPolicy != nil && a.set.Spec.SyncPolicy.PreserveResourcesOnDeletion
@@ -62,7 +68,7 @@ func (f *Fleet) Steps(c *Cluster) []string {
 		}
 	}
 	return append(steps,
-		fmt.Sprintf("delete the file and commit: core-pipeline cluster remove %s --delete", c.Name),
+		fmt.Sprintf(StepDelete+" and commit: core-pipeline cluster remove %s --delete", c.Name),
 		fmt.Sprintf("delete the %s if it is still there: kubectl -n %s delete %s %s --ignore-not-found", kind, c.object.Namespace, kind, c.object.Name),
 		"take away the access that Argo CD had to the cluster: the role, the entry in the store, the ServiceAccount",
 	)

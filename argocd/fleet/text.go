@@ -18,7 +18,7 @@ func leftOver(file string, data []byte) Findings {
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		if owner.Match(line) {
 			key, _, _ := strings.Cut(strings.TrimLeft(string(line), " -"), ":")
-			all = append(all, Finding{file, i + 1, fieldLike(key), "OWNER is left over; write the owner of the repository"})
+			all = append(all, Finding{File: file, Line: i + 1, Field: fieldLike(key), Text: "OWNER is left over; write the owner of the repository", Harmless: true})
 		}
 	}
 	return all
@@ -53,7 +53,7 @@ func credentials(file string, data []byte) Findings {
 		}
 		if found {
 			key, _, _ := strings.Cut(strings.TrimLeft(line, " -#"), ":")
-			all = append(all, Finding{file, i + 1, fieldLike(key), "looks like a credential; remove it, and replace it where it is used: the history keeps it"})
+			all = append(all, Finding{File: file, Line: i + 1, Field: fieldLike(key), Text: "looks like a credential; remove it, and replace it where it is used: the history keeps it", Harmless: true})
 		}
 	}
 	return all
