@@ -21,6 +21,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			renderCommand(stdout, stderr),
 			lintCommand(stdout, stderr),
 			previewCommand(stdout, stderr),
+			clusterCommand(stdout, stderr),
 			{
 				Name: "version", Usage: "print what this program is built from",
 				Action: func(*cli.Context) error { return edge.PrintVersion(stdout, "core-pipeline") },

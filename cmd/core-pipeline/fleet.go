@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -70,4 +71,33 @@ func noArguments(c *cli.Context) error {
 		return edge.Usage(c, "no argument is expected, found %q", c.Args().First())
 	}
 	return nil
+}
+
+// oneName is the one argument of a verb.
+func oneName(c *cli.Context) (string, error) {
+	switch c.Args().Len() {
+	case 0:
+		return "", edge.Usage(c, "the name of the cluster is missing")
+	case 1:
+		return c.Args().First(), nil
+	}
+	return "", edge.Usage(c, "one name is expected, found %d arguments", c.Args().Len())
+}
+
+// nameFirst lets flags follow the argument: `add NAME --ring main`. The
+// library stops at the first argument, so the verb is run again with the
+// argument at the end.
+func nameFirst(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		rest := c.Args().Slice()
+		if len(rest) < 2 || !strings.HasPrefix(rest[1], "-") {
+			return action(c)
+		}
+		parent := c.Lineage()[1]
+		all := parent.Args().Slice()
+		at := len(all) - len(rest)
+		again := cli.NewContext(c.App, nil, parent)
+		again.Command = c.Command
+		return c.Command.Run(again, slices.Concat(all[:at], rest[1:], rest[:1])...)
+	}
 }
