@@ -75,7 +75,7 @@ func (f *Fleet) Add(n NewCluster, options Options) (text []byte, apps []*Applica
 // Explain says why Argo CD generates and admits an Application.
 func (f *Fleet) Explain(a *Application) string {
 	var because []string
-	selector := a.set.Spec.Generators[0].Clusters.Selector
+	selector := a.set.Spec.Generators[a.generator].Clusters.Selector
 	for _, label := range []string{LabelEnabled, LabelEnvironment, LabelRing, LabelRegion} {
 		if selector.mentions(label) {
 			because = append(because, label+"="+a.cluster.Labels[label])
@@ -149,6 +149,8 @@ func (f *Fleet) write(n NewCluster, file string) []byte {
 		metadata = append(metadata, "  "+LabelRegion+": "+quote(n.Region))
 	}
 	metadata = append(metadata, "annotations:", "  "+AnnotationSource+": "+quote(file))
+	// Nobody removes a cluster by mistake: Argo CD waits until somebody agrees.
+	confirm := "  argocd.argoproj.io/sync-options: Prune=confirm,Delete=confirm"
 	data := []string{
 		"name: " + quote(n.Name),
 		"server: " + quote(n.Server),
@@ -163,6 +165,7 @@ func (f *Fleet) write(n NewCluster, file string) []byte {
 		lines = append(lines,
 			"apiVersion: external-secrets.io/v1", "kind: ExternalSecret",
 			"metadata:", "  name: "+quote(name), "  namespace: "+quote(namespace),
+			"  annotations:", "  "+confirm,
 			"spec:", "  refreshInterval: 1h",
 			"  secretStoreRef:", "    kind: "+quote(n.Auth.StoreKind), "    name: "+quote(n.Auth.Store),
 			"  target:", "    name: "+quote(name), "    template:", "      type: Opaque", "      metadata:")
@@ -171,7 +174,7 @@ func (f *Fleet) write(n NewCluster, file string) []byte {
 			"  data:", "    - secretKey: token", "      remoteRef:", "        "+remote)
 	} else {
 		lines = append(lines, "apiVersion: v1", "kind: Secret", "metadata:", "  name: "+quote(name), "  namespace: "+quote(namespace))
-		lines = append(append(lines, indent(2, metadata)...), "type: Opaque", "stringData:")
+		lines = append(append(lines, indent(2, append(metadata, confirm))...), "type: Opaque", "stringData:")
 		lines = append(lines, indent(2, data)...)
 	}
 	return []byte(strings.Join(lines, "\n") + "\n")

@@ -31,7 +31,13 @@ func (f Finding) String() string {
 		b.WriteString(": " + f.Field)
 	}
 	b.WriteString(": " + f.Text)
-	return b.String()
+	// The name of a file or a field must not make a second line.
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, b.String())
 }
 
 // Findings are problems in the order of files and lines.

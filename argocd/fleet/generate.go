@@ -25,6 +25,8 @@ type Application struct {
 
 	cluster *Cluster
 	set     *setFile
+	// generator is the index of the generator that selects the cluster.
+	generator int
 }
 
 // Name is unique among the Applications of a fleet.
@@ -106,7 +108,7 @@ func (f *Fleet) duplicateClusters() Findings {
 	return findings
 }
 
-// selects returns the selectors of the set's generators.
+// selectors returns those of the set's generators.
 func (s *setFile) selectors() ([]labels.Selector, Findings) {
 	var all []labels.Selector
 	d := s.doc.again()
@@ -182,7 +184,7 @@ func (s *setFile) generate(clusters []*Cluster) ([]*Application, Findings) {
 		return nil, findings
 	}
 	var apps []*Application
-	for _, selector := range selectors {
+	for i, selector := range selectors {
 		for _, c := range clusters {
 			if !selector.Matches(labels.Set(c.Labels)) {
 				continue
@@ -191,6 +193,7 @@ func (s *setFile) generate(clusters []*Cluster) ([]*Application, Findings) {
 			if len(found) > 0 {
 				return apps, found // as the controller: the first stops the set
 			}
+			app.generator = i
 			apps = append(apps, app)
 		}
 	}

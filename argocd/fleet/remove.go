@@ -69,7 +69,7 @@ func (f *Fleet) Steps(c *Cluster) []string {
 	}
 	return append(steps,
 		fmt.Sprintf(StepDelete+" and commit: core-pipeline cluster remove %s --delete", c.Name),
-		fmt.Sprintf("delete the %s if it is still there: kubectl -n %s delete %s %s --ignore-not-found", kind, c.object.Namespace, kind, c.object.Name),
+		fmt.Sprintf("agree that Argo CD deletes the %s: argocd app confirm-deletion core-pipeline-root; if it does not keep the clusters: kubectl -n %s delete %s %s", kind, c.object.Namespace, kind, c.object.Name),
 		"take away the access that Argo CD had to the cluster: the role, the entry in the store, the ServiceAccount",
 	)
 }

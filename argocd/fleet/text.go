@@ -17,19 +17,18 @@ func leftOver(file string, data []byte) Findings {
 	var all Findings
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		if owner.Match(line) {
-			key, _, _ := strings.Cut(strings.TrimLeft(string(line), " -"), ":")
-			all = append(all, Finding{File: file, Line: i + 1, Field: fieldLike(key), Text: "OWNER is left over; write the owner of the repository", Harmless: true})
+			all = append(all, Finding{File: file, Line: i + 1, Field: keyOf(string(line)), Text: "OWNER is left over; write the owner of the repository", Harmless: true})
 		}
 	}
 	return all
 }
 
-var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9./-]*$`)
+var key = regexp.MustCompile(`^[ #-]*([A-Za-z][A-Za-z0-9./-]*):(\s|$)`)
 
-// fieldLike is the key of a line, if it looks like one.
-func fieldLike(key string) string {
-	if fieldName.MatchString(key) && !strings.Contains(key, "OWNER") {
-		return key
+// keyOf is the key at the beginning of a line, if there is one.
+func keyOf(line string) string {
+	if match := key.FindStringSubmatch(line); match != nil && !owner.MatchString(match[1]) {
+		return match[1]
 	}
 	return ""
 }
@@ -52,8 +51,7 @@ func credentials(file string, data []byte) Findings {
 			found = found || err == nil && credential.Match(decoded)
 		}
 		if found {
-			key, _, _ := strings.Cut(strings.TrimLeft(line, " -#"), ":")
-			all = append(all, Finding{File: file, Line: i + 1, Field: fieldLike(key), Text: "looks like a credential; remove it, and replace it where it is used: the history keeps it", Harmless: true})
+			all = append(all, Finding{File: file, Line: i + 1, Field: keyOf(line), Text: "looks like a credential; remove it, and replace it where it is used: the history keeps it", Harmless: true})
 		}
 	}
 	return all
