@@ -28,10 +28,11 @@ var allowed = map[string][]string{
 	"plugin/cmpserver":           {"plugin", "plugin/source", "plugin/telemetry", "plugin/worker", "plugin/cmpserver/cmppb", "google.golang.org/grpc", "google.golang.org/protobuf"},
 	"plugin/cmpserver/cmppb":     {"google.golang.org/grpc", "google.golang.org/protobuf"},
 	"plugin/cmpserver/cmptest":   {"plugin/cmpserver/cmppb", "google.golang.org/grpc"},
+	"argocd/fleet":               {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v4", "k8s.io/apimachinery", "github.com/Masterminds/sprig/v3", "github.com/gobwas/glob", "github.com/robfig/cron/v3"},
 	"cmd/internal/edge":          {"plugin", "plugin/source", "plugin/watchdog", "github.com/urfave/cli/v2", "k8s.io/apimachinery/pkg/api/resource"},
 	"cmd/internal/supervise":     {},
 	"cmd/core-pipeline-cmp":      {"cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/source", "plugin/manifest", "plugin/watchdog", "plugin/worker", "plugin/cache", "plugin/cmpserver", "plugin/telemetry", "github.com/urfave/cli/v2", "google.golang.org/grpc"},
-	"cmd/core-pipeline":          {"cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
+	"cmd/core-pipeline":          {"argocd/fleet", "cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
 	"cmd/internal/edge/edgetest": {"github.com/rogpeppe/go-internal/testscript"},
 	"test/parity":                {},
 	"test/chart":                 {},
@@ -102,7 +103,7 @@ func TestDependencyDirection(t *testing.T) {
 func TestSidecarLinksOnlyWhatItNeeds(t *testing.T) {
 	linked := golist(t, "-deps", module+"/cmd/core-pipeline-cmp")
 	for _, banned := range []string{
-		module + "/cmd/core-pipeline",
+		module + "/cmd/core-pipeline", module + "/argocd", "github.com/robfig/cron",
 		"k8s.io/kubectl", "helm.sh/helm/v3/pkg/action", "helm.sh/helm/v3/pkg/registry", "helm.sh/helm/v3/pkg/repo",
 		"helm.sh/helm/v3/pkg/getter", "helm.sh/helm/v3/pkg/kube", "helm.sh/helm/v3/pkg/cli",
 		"net/http/pprof", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "testing",
@@ -124,7 +125,7 @@ func TestReadmeNamesPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range golist(t, module+"/plugin/...", module+"/cmd/internal/...") {
+	for _, path := range golist(t, module+"/plugin/...", module+"/argocd/...", module+"/cmd/internal/...") {
 		name := strings.TrimPrefix(path, module+"/")
 		if name == "plugin/cmpserver/cmppb" || name == "plugin/cmpserver/cmptest" || name == "cmd/internal/edge/edgetest" {
 			continue // generated, and for tests

@@ -20,6 +20,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			renderCommand(stdout, stderr),
 			lintCommand(stdout, stderr),
+			previewCommand(stdout, stderr),
+			clusterCommand(stdout, stderr),
 			edge.VersionCommand(stdout, "core-pipeline"),
 		},
 	}

@@ -110,6 +110,11 @@ func (a *application) render(c *cli.Context, format string, out io.Writer) error
 	if format == "yaml" {
 		return manifest.WriteYAML(out, list)
 	}
+	return writeLines(out, list)
+}
+
+// writeLines writes one object on each line.
+func writeLines(out io.Writer, list manifest.List) error {
 	lines, err := manifest.JSON(list)
 	if err != nil {
 		return err

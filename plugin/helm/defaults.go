@@ -2,11 +2,12 @@ package helm
 
 import (
 	"crypto/sha256"
-	"maps"
 	"slices"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
+
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
 
 const valuesFile = "values.yaml"
@@ -25,7 +26,7 @@ func loadFiles(files []*loader.BufferedFile) (*chart.Chart, error) {
 	if known, ok := defaults.get(key); ok {
 		loaded, err := loader.LoadFiles(slices.Concat(files[:at], files[at+1:]))
 		if err == nil {
-			loaded.Values = copyTable(known)
+			loaded.Values = manifest.CopyFields(known)
 			loaded.Raw = slices.Insert(loaded.Raw, at, &chart.File{Name: valuesFile, Data: files[at].Data})
 		}
 		return loaded, err
@@ -33,29 +34,7 @@ func loadFiles(files []*loader.BufferedFile) (*chart.Chart, error) {
 	loaded, err := loader.LoadFiles(files)
 	if err == nil {
 		// Helm changes the defaults of a chart while it renders.
-		defaults.put(key, len(files[at].Data), copyTable(loaded.Values))
+		defaults.put(key, len(files[at].Data), manifest.CopyFields(loaded.Values))
 	}
 	return loaded, err
-}
-
-func copyTable(table map[string]any) map[string]any {
-	out := maps.Clone(table)
-	for key, value := range out {
-		out[key] = copyValue(value)
-	}
-	return out
-}
-
-func copyValue(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		return copyTable(v)
-	case []any:
-		items := make([]any, len(v))
-		for i, item := range v {
-			items[i] = copyValue(item)
-		}
-		return items
-	}
-	return value
 }

@@ -35,11 +35,11 @@ type knownDocument struct {
 func (m *documentMemo) decode(doc []byte) (map[string]any, error) {
 	key := sha256.Sum256(doc)
 	if found, ok := m.get(key); ok {
-		return copyFields(found.fields), nil
+		return CopyFields(found.fields), nil
 	}
 	fields, err := decodeDocument(doc)
 	if err == nil && fields != nil && !holdsSecrets(fields) && len(doc) <= m.bytes {
-		m.put(key, knownDocument{copyFields(fields), len(doc)})
+		m.put(key, knownDocument{CopyFields(fields), len(doc)})
 	}
 	return fields, err
 }
@@ -80,7 +80,9 @@ func (m *documentMemo) add(key [sha256.Size]byte, d knownDocument) {
 	m.held += d.size
 }
 
-func copyFields(fields map[string]any) map[string]any {
+// CopyFields returns a copy of what JSON or YAML decodes to, which shares
+// nothing that can be changed.
+func CopyFields(fields map[string]any) map[string]any {
 	out := maps.Clone(fields)
 	for name, value := range out {
 		switch value.(type) {
@@ -94,7 +96,7 @@ func copyFields(fields map[string]any) map[string]any {
 func copyValue(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		return copyFields(v)
+		return CopyFields(v)
 	case []any:
 		items := make([]any, len(v))
 		for i, item := range v {

@@ -3,9 +3,7 @@ package source_test
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +11,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmptest"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
 )
 
@@ -26,32 +25,11 @@ type entry struct {
 
 func archive(t testing.TB, entries ...entry) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	gz := gzip.NewWriter(&out)
-	tw := tar.NewWriter(gz)
+	var all []cmptest.Entry
 	for _, e := range entries {
-		header := &tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.data)), Typeflag: e.kind, Linkname: e.link}
-		if e.kind == 0 {
-			switch {
-			case e.link != "":
-				header.Typeflag = tar.TypeSymlink
-			case strings.HasSuffix(e.name, "/"):
-				header.Typeflag = tar.TypeDir
-			default:
-				header.Typeflag = tar.TypeReg
-			}
-		}
-		if err := tw.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(tw, e.data); err != nil {
-			t.Fatal(err)
-		}
+		all = append(all, cmptest.Entry{Name: e.name, Data: e.data, Link: e.link, Kind: e.kind})
 	}
-	if err := errors.Join(tw.Close(), gz.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return cmptest.Pack(t, all...)
 }
 
 func readArchive(t testing.TB, limits source.Limits, entries ...entry) (*source.Memory, error) {

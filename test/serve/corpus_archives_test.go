@@ -20,7 +20,8 @@ type attack struct {
 	// call is sent as it is, unless do sends something by itself.
 	call cmptest.Call
 	do   func(ctx context.Context, socket string) error
-	// want are parts of the error; none means that it is survived with a result.
+	// want are parts of the error, with | between alternatives; none means that
+	// it is survived with a result.
 	want []string
 }
 

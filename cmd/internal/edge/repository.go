@@ -15,6 +15,8 @@ type Repository struct {
 	Tree *source.Dir
 	// Dir is slash-separated and relative to the tree.
 	Dir string
+
+	root string
 }
 
 // OpenRepository opens the repository that holds dir. root names it; empty
@@ -37,7 +39,7 @@ func OpenRepository(dir, root string, limits source.Limits) (Repository, error) 
 	if err != nil {
 		return Repository{}, fmt.Errorf("%s: %w", dir, withoutPath(err))
 	}
-	return Repository{Tree: tree, Dir: rel}, nil
+	return Repository{Tree: tree, Dir: rel, root: root}, nil
 }
 
 func below(root, dir string) (string, error) {

@@ -77,6 +77,9 @@ func commandName(c *cli.Context) string {
 	if c.Command == nil || c.Command.Name == "" || c.Command.Name == c.App.Name {
 		return c.App.Name
 	}
+	if c.Command.HelpName != "" {
+		return c.Command.HelpName // has the names of the groups around it
+	}
 	return c.App.Name + " " + c.Command.Name
 }
 
@@ -95,10 +98,19 @@ func prepare(app *cli.App, stderr io.Writer) {
 		}
 		return Usage(c, "a command is missing")
 	}
-	for _, command := range app.Commands {
+	prepareCommands(app.Commands, app.Action, onUsage)
+}
+
+// prepareCommands does the same for commands, and for the commands of groups.
+func prepareCommands(commands []*cli.Command, missing cli.ActionFunc, onUsage cli.OnUsageErrorFunc) {
+	for _, command := range commands {
 		command.OnUsageError = onUsage
 		// "help" is where a directory is expected; completion must not offer it.
 		command.HideHelpCommand = true
+		if len(command.Subcommands) > 0 {
+			command.Action = missing
+			prepareCommands(command.Subcommands, missing, onUsage)
+		}
 	}
 }
 
