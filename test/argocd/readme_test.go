@@ -2,6 +2,7 @@ package argocd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -32,5 +33,47 @@ func TestReadmeNamesFiles(t *testing.T) {
 		if !regexp.MustCompile(`components/` + c.Name() + `\s`).MatchString(listed) {
 			t.Errorf("no kustomization lists %s", c.Name())
 		}
+	}
+}
+
+var ownCommand = regexp.MustCompile(`(?m)^ +(core-pipeline .*)$`)
+
+// TestReadmeCommands types what the guide says, one after the other, in a copy
+// in which OWNER is replaced as its first step demands.
+func TestReadmeCommands(t *testing.T) {
+	dir, bin := t.TempDir(), t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/core-pipeline").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, part := range []string{"argocd", chart} {
+		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS("../../"+part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	walk(t, func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, "argocd", name), []byte(strings.ReplaceAll(text, "OWNER", "acme")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	lines := ownCommand.FindAllStringSubmatch(string(read(t, "README.md")), -1)
+	if len(lines) != 5 {
+		t.Fatalf("the guide has %d commands", len(lines))
+	}
+	outputs := map[string]string{}
+	for _, m := range lines {
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", m[1])
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", m[1], err, out)
+		}
+		outputs[m[1]] = string(out)
+	}
+	if got := strings.Count(outputs["core-pipeline preview"], "\ncore-pipeline-"); got != 4 {
+		t.Errorf("preview lists %d Applications", got)
+	}
+	added, err := os.ReadFile(filepath.Join(dir, "argocd/clusters/prod-eu-2.yaml"))
+	if err != nil || !strings.Contains(string(added), `core-pipeline.io/enabled: "false"`) {
+		t.Errorf("after cluster remove, %v, it is:\n%s", err, added)
 	}
 }
