@@ -39,6 +39,8 @@ func (f *Fleet) Lint(options Options) Findings {
 	apps, found := f.Applications()
 	all = append(all, found...)
 	all = append(all, f.checkSelection()...)
+	// What follows from a missing name is no news.
+	apps = slices.DeleteFunc(apps, func(a *Application) bool { return a.cluster.Name == "" })
 	for _, a := range apps {
 		all = append(all, a.check()...)
 	}

@@ -83,7 +83,7 @@ var mutants = []struct {
 	{"a token in the environment", execFile, `"CLOUDSDK_CORE_PROJECT"`, `"GCP_TOKEN":"hunter2","CLOUDSDK_CORE_PROJECT"`, execFile + ":19: stringData.config.execProviderConfig.env.GCP_TOKEN: is a credential"},
 	{"a token in the arguments", execFile, `"gcp"`, `"gcp","--token=hunter2"`, execFile + ":19: stringData.config.execProviderConfig.args[1]: is a credential"},
 	{"a token in a comment", execFile, "type: Opaque", "# token: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJl\ntype: Opaque", execFile + ":15: token: looks like a credential"},
-	{"a private key in an annotation", execFile, "  annotations:", "  annotations:\n    key: |\n      -----BEGIN EC PRIVATE KEY-----", execFile + ":14: looks like a credential"},
+	{"a private key in an annotation", execFile, "  annotations:", "  annotations:\n    key: |\n      -----BEGIN EC PRIVATE KEY-----", execFile + ":14: key: looks like a credential"},
 	{"a token in an ExternalSecret", storeFile, "{{ .token | toJson }}", `"hunter2"`, storeFile + ":29: spec.target.template.data.config.bearerToken: is a credential"},
 	{"a reference that is not fetched", storeFile, "secretKey: token", "secretKey: tokn", storeFile + ":29: spec.target.template.data.config: uses token, which spec.data does not fetch"},
 	{"a reference in quotes", storeFile, "{{ .token | toJson }}", `"{{ .token }}"`, storeFile + ":29: spec.target.template.data.config: write {{ .token | toJson }}"},

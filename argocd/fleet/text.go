@@ -15,22 +15,33 @@ func leftOver(file string, data []byte) Findings {
 		return nil
 	}
 	var all Findings
-	for i, line := range bytes.Split(data, []byte("\n")) {
-		if owner.Match(line) {
-			all = append(all, Finding{File: file, Line: i + 1, Field: keyOf(string(line)), Text: "OWNER is left over; write the owner of the repository", Harmless: true})
+	eachLine(data, func(number int, field, line string) {
+		if owner.MatchString(line) {
+			all = append(all, Finding{File: file, Line: number, Field: field, Text: "OWNER is left over; write the owner of the repository", Harmless: true})
 		}
-	}
+	})
 	return all
 }
 
 var key = regexp.MustCompile(`^[ #-]*([A-Za-z][A-Za-z0-9./-]*):(\s|$)`)
 
-// keyOf is the key at the beginning of a line, if there is one.
-func keyOf(line string) string {
-	if match := key.FindStringSubmatch(line); match != nil && !owner.MatchString(match[1]) {
-		return match[1]
+// eachLine calls do with every line and the key at its beginning, or the one
+// before it: of an item of a list, or of a text of several lines.
+func eachLine(data []byte, do func(number int, field, line string)) {
+	before := ""
+	for i, line := range strings.Split(string(data), "\n") {
+		field := before
+		comment := strings.HasPrefix(strings.TrimSpace(line), "#")
+		if match := key.FindStringSubmatch(line); match != nil {
+			field = match[1]
+		} else if comment {
+			field = ""
+		}
+		do(i+1, field, line)
+		if !comment {
+			before = field
+		}
 	}
-	return ""
 }
 
 // The forms of credentials that can be told from other text: private keys,
@@ -44,15 +55,15 @@ var longBase64 = regexp.MustCompile(`[A-Za-z0-9+/]{40,}={0,2}`)
 // does not quote them.
 func credentials(file string, data []byte) Findings {
 	var all Findings
-	for i, line := range strings.Split(string(data), "\n") {
+	eachLine(data, func(number int, field, line string) {
 		found := credential.MatchString(line)
 		for _, encoded := range longBase64.FindAllString(line, -1) {
 			decoded, err := base64.StdEncoding.DecodeString(encoded)
 			found = found || err == nil && credential.Match(decoded)
 		}
 		if found {
-			all = append(all, Finding{File: file, Line: i + 1, Field: keyOf(line), Text: "looks like a credential; remove it, and replace it where it is used: the history keeps it", Harmless: true})
+			all = append(all, Finding{File: file, Line: number, Field: field, Text: "looks like a credential; remove it, and replace it where it is used: the history keeps it", Harmless: true})
 		}
-	}
+	})
 	return all
 }
