@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"path"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -77,6 +76,8 @@ type Request struct {
 type Pool struct {
 	opts  Options
 	lanes *lanes
+	// habits are what renders have asked.
+	habits habits
 
 	mu     sync.Mutex
 	idle   []*process
@@ -154,7 +155,7 @@ func (p *Pool) Do(ctx context.Context, req Request) (Result, error) {
 	stop := context.AfterFunc(ctx, w.kill)
 	times.begin("starting")
 	started := false
-	r, err := w.do(req, p.opts.Timeout, func(stage string) {
+	r, err := w.do(req, p.habits.known(req), p.opts.Timeout, func(stage string) {
 		if !started {
 			started = timer.Reset(p.opts.Timeout)
 		}
@@ -175,42 +176,11 @@ func (p *Pool) Do(ctx context.Context, req Request) (Result, error) {
 		}
 		return Result{}, p.explain(err, times, w)
 	}
+	p.habits.learn(req, r.Asked)
 	if r.Problem != "" {
 		return r, &Error{Reason: ReasonInvalid, Text: r.Problem}
 	}
 	return r, nil
-}
-
-// known answers beforehand what every render asks about the application's own
-// directory, within reason: an answer in time saves a round trip.
-func known(req Request) map[observe.Ask]observe.Answer {
-	const mostBytes, mostFiles = 1 << 20, 500
-	answers, size := map[observe.Ask]observe.Answer{}, 0
-	add := func(op observe.Operation, name string) observe.Answer {
-		a := observe.Ask{Op: op, Name: name}
-		answers[a] = observe.Look(req.Tree, a)
-		size += len(answers[a].Data)
-		return answers[a]
-	}
-	var walk func(dir string, depth int)
-	walk = func(dir string, depth int) {
-		for _, e := range add(observe.List, dir).Entries {
-			if size > mostBytes || len(answers) > mostFiles {
-				return
-			}
-			name := path.Join(dir, e.Name())
-			switch info := add(observe.Stat, name); {
-			case info.Problem.Text != "" || e.Type() != info.Entry.Type():
-			case info.Entry.IsDir() && depth > 0:
-				walk(name, depth-1)
-			case !info.Entry.IsDir() && info.Entry.Size() <= mostBytes/4:
-				add(observe.Read, name)
-			}
-		}
-	}
-	const depth = 8
-	walk(path.Clean("./"+req.Dir), depth)
-	return answers
 }
 
 func (p *Pool) start() (*process, error) {

@@ -110,8 +110,8 @@ func (w *process) yieldCPU() {
 }
 
 // do has one conversation with the process.
-func (w *process) do(req Request, timeout time.Duration, stage func(string)) (Result, error) {
-	j := job{Announce: req.Announce, Request: req.Request, Known: known(req), Timeout: 2 * timeout}
+func (w *process) do(req Request, known map[observe.Ask]observe.Answer, timeout time.Duration, stage func(string)) (Result, error) {
+	j := job{Announce: req.Announce, Request: req.Request, Known: known, Timeout: 2 * timeout}
 	if err := w.say(j); err != nil {
 		return Result{}, fmt.Errorf("writing a job: %w", err)
 	}

@@ -41,7 +41,7 @@ func FuzzPoolSide(f *testing.F) {
 		w := &process{buffer: bufio.NewWriter(io.Discard), decoder: gob.NewDecoder(bytes.NewReader(data))}
 		w.encoder = gob.NewEncoder(w.buffer)
 		stages := 0
-		r, err := w.do(Request{Tree: tree}, time.Second, func(stage string) {
+		r, err := w.do(Request{Tree: tree}, nil, time.Second, func(stage string) {
 			stages++
 			if label := phaseLabel(stage); label != "other" && len(label) > 40 {
 				t.Errorf("a worker made the label %q", label)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
@@ -26,6 +27,7 @@ func Run(ctx context.Context, in io.Reader, out, stderr io.Writer, memory int64)
 	}
 	c := &conversation{decoder: gob.NewDecoder(bufio.NewReader(in)), buffer: bufio.NewWriter(out)}
 	c.encoder = gob.NewEncoder(c.buffer)
+	tidy := newTidier(memory)
 	for {
 		var j job
 		if err := c.decoder.Decode(&j); errors.Is(err, io.EOF) {
@@ -33,6 +35,7 @@ func Run(ctx context.Context, in io.Reader, out, stderr io.Writer, memory int64)
 		} else if err != nil {
 			return fmt.Errorf("reading a job: %w", err)
 		}
+		tidy.busy()
 		watch := watchdog.Start(stderr, "worker", watchdog.Limits{Timeout: j.Timeout, Memory: memory})
 		r := do(ctx, j, c, watch.Stage)
 		watch.Stop()
@@ -42,7 +45,7 @@ func Run(ctx context.Context, in io.Reader, out, stderr io.Writer, memory int64)
 		if err := c.say(said{Result: &r}); err != nil {
 			return fmt.Errorf("writing a result: %w", err)
 		}
-		tidy(memory)
+		tidy.idle()
 	}
 }
 
@@ -112,12 +115,26 @@ func (c *conversation) ask(a observe.Ask) (observe.Answer, error) {
 	return answer, c.broken
 }
 
-// tidy gives memory back after a large job: a pool has many processes.
-func tidy(limit int64) {
+// tidier gives memory back once a process has nothing to do: a pool has many.
+type tidier struct {
+	timer *time.Timer
+	limit uint64
+}
+
+func newTidier(limit int64) tidier {
+	const never = 1 << 62
+	return tidier{timer: time.AfterFunc(never, debug.FreeOSMemory), limit: uint64(max(limit, 0))}
+}
+
+func (t tidier) busy() { t.timer.Stop() }
+
+// idle is called after a job. Only a large one leaves something to give back.
+func (t tidier) idle() {
+	const patience = 100 * time.Millisecond
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
 	metrics.Read(samples)
-	if used := samples[0].Value.Uint64() + samples[1].Value.Uint64(); used > uint64(max(limit, 0))/2 {
-		debug.FreeOSMemory()
+	if used := samples[0].Value.Uint64() + samples[1].Value.Uint64(); used > t.limit/2 {
+		t.timer.Reset(patience)
 	}
 }
 
