@@ -95,7 +95,7 @@ proto: $(PROTO)/buf ## Rewrite the stubs of Argo CD's plugin contract
 # 10,000 requests take a minute or two; strace is a package of the system's.
 .PHONY: soak
 soak: ## Serve thousands of requests, 5 % of them hostile, and watch the system calls
-	command -v strace >/dev/null || apt-get install -y --no-install-recommends strace
+	command -v strace >/dev/null || { apt-get update -q; apt-get install -y -q --no-install-recommends strace; }
 	SOAK_REQUESTS=10000 SERVE_REQUIRED=1 $(GO) test -count=1 -timeout 30m -v -run 'TestSoak|TestSystemCalls' ./test/serve
 
 .PHONY: e2e
