@@ -32,6 +32,17 @@ type repository struct {
 
 func (r repository) getenv(name string) string { return r.env[name] }
 
+// label is a variable for a log or a trace.
+func (r repository) label(name string) string {
+	const most = 253 // of a name in Kubernetes
+	value := r.env[name]
+	return value[:min(len(value), most)]
+}
+
+// mostPath is how long the application's path may be, as far as it was sent
+// and as a whole: every name that a render asks for begins with it.
+const mostPath = 4096
+
 var errNoMetadata = errors.New("the first message of the stream has no metadata")
 
 // receive reads a whole stream, whatever is wrong with it, and returns what it
@@ -65,6 +76,9 @@ func (s *server) receiveArchive(ctx context.Context, in *chunkReader, metadata *
 	}
 	if r.dir == ".." || strings.HasPrefix(r.dir, "../") || strings.HasPrefix(metadata.GetAppRelPath(), "/") {
 		return r, errors.New("the application's path leaves the repository")
+	}
+	if len(r.dir)+len(r.env["ARGOCD_APP_SOURCE_PATH"]) > mostPath {
+		return r, fmt.Errorf("the application's path is longer than %d bytes", mostPath)
 	}
 	r.id = strings.ToLower(metadata.GetChecksum())
 	if r.id == "" {

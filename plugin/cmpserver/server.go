@@ -200,8 +200,8 @@ func (s *server) answer(stream grpc.ServerStream, method string, f func(context.
 		reason, err = describe(err)
 	}
 	end(reason)
-	span.Set("argocd.application", r.getenv("ARGOCD_APP_NAME"))
-	span.Set("argocd.revision", r.getenv("ARGOCD_APP_REVISION"))
+	span.Set("argocd.application", r.label("ARGOCD_APP_NAME"))
+	span.Set("argocd.revision", r.label("ARGOCD_APP_REVISION"))
 	span.End(reason)
 	s.log(method, r, reason, err, span.ID(), received.Sub(begin), time.Since(begin))
 	return err
@@ -209,7 +209,7 @@ func (s *server) answer(stream grpc.ServerStream, method string, f func(context.
 
 func (s *server) log(method string, r repository, result string, err error, trace string, receive, total time.Duration) {
 	level, attributes := slog.LevelInfo, []any{
-		"application", r.getenv("ARGOCD_APP_NAME"), "project", r.getenv("ARGOCD_APP_PROJECT_NAME"), "revision", r.getenv("ARGOCD_APP_REVISION"),
+		"application", r.label("ARGOCD_APP_NAME"), "project", r.label("ARGOCD_APP_PROJECT_NAME"), "revision", r.label("ARGOCD_APP_REVISION"),
 		"result", result, "receivedBytes", r.received, "archiveReused", r.reused, "receiveSeconds", receive.Seconds(), "seconds", total.Seconds(),
 	}
 	if trace != "" {

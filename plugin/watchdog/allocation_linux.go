@@ -31,7 +31,7 @@ var boundAllocation = func() func(memory int64) {
 				return
 			}
 			const arena = 64 << 20 // the unit of the runtime
-			limit.Cur = min(uint64(pages*int64(os.Getpagesize())+memory+arena), limit.Max)
+			limit.Cur = min(uint64(pages*int64(os.Getpagesize())+memory+arena), limit.Cur)
 			_ = syscall.Setrlimit(syscall.RLIMIT_AS, &limit) // as above
 		})
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"crypto/sha256"
 	"path"
 	"strings"
 	"sync"
@@ -20,20 +21,23 @@ const (
 // Nothing but time depends on it.
 type habits struct {
 	mu    sync.Mutex
-	asked map[string][]observe.Ask
+	asked map[habit][]observe.Ask
 }
+
+// habit is a digest: what is asked for may be of any length.
+type habit [sha256.Size]byte
 
 // mostHabits bounds the memory: when there are more, it begins anew.
 const mostHabits = 256
 
-func habitOf(req Request) string {
+func habitOf(req Request) habit {
 	kind := "render"
 	if req.Announce {
 		kind = "announce"
 	}
 	parts := []string{kind, req.Dir, req.Environment, req.Overlay, ""}
 	parts = append(append(append(parts, req.ValueFiles...), ""), req.OptionalValueFiles...)
-	return strings.Join(parts, "\x00")
+	return sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 }
 
 func (h *habits) learn(req Request, asked []observe.Ask) {
@@ -48,7 +52,7 @@ func (h *habits) learn(req Request, asked []observe.Ask) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.asked == nil || len(h.asked) >= mostHabits {
-		h.asked = map[string][]observe.Ask{}
+		h.asked = map[habit][]observe.Ask{}
 	}
 	h.asked[habitOf(req)] = asked
 }
@@ -63,15 +67,21 @@ func (h *habits) known(req Request) map[observe.Ask]observe.Answer {
 	}
 	answers, size := make(map[observe.Ask]observe.Answer, len(asked)), 0
 	for _, a := range asked {
+		if a.Op == observe.Read && isLarge(req.Tree, a.Name) {
+			continue
+		}
 		answer := observe.Look(req.Tree, a)
 		if size += len(answer.Data); size > knownBytes {
 			break
 		}
-		if len(answer.Data) <= knownFileBytes {
-			answers[a] = answer
-		}
+		answers[a] = answer
 	}
 	return answers
+}
+
+func isLarge(tree observe.Source, name string) bool {
+	info, err := tree.Stat(name)
+	return err == nil && info.Size() > knownFileBytes
 }
 
 // ownDirectory answers what the first render asks about the application's own

@@ -124,8 +124,8 @@ func TestAttacks(t *testing.T) {
 	}
 	s.settles(t, before)
 	mustAnswer(t, s.socket, "after")
-	if log := s.log.String(); strings.Contains(log, "goroutine ") || strings.Contains(log, "canary") {
-		t.Error("the log has a stack, or a secret")
+	if log := s.log.String(); strings.Contains(log, "goroutine ") || strings.Contains(log, "canary") || longest(log) > 8<<10 {
+		t.Errorf("the log has a stack, a secret, or a line of %d bytes", longest(log))
 	}
 }
 
@@ -165,6 +165,13 @@ func (a attack) run(t *testing.T, s *server) {
 	if len([]rune(first)) > 300 || strings.Contains(text, "goroutine ") || strings.Contains(text, "/tmp/") || strings.Contains(text, "root:x:0") || strings.Contains(text, "canary") {
 		t.Errorf("%s: the error is not for people: %s", a.name, clip(text))
 	}
+}
+
+func longest(text string) (n int) {
+	for line := range strings.Lines(text) {
+		n = max(n, len(line))
+	}
+	return n
 }
 
 func clip(text string) string { return text[:min(len(text), 600)] }

@@ -172,6 +172,9 @@ func parameterAttacks(t testing.TB) []attack {
 		parameters(t, "namespace that is an object", one("namespace", "string", "a\n---\nkind: Secret"), "namespace"),
 		variable(t, "version that is none", "KUBE_VERSION", strings.Repeat("9", 1000), "version"),
 		variable(t, "giant list of versions", "KUBE_API_VERSIONS", strings.Repeat("example.com/v1/Kind,", 100_000)),
+		variable(t, "giant path of the source", "ARGOCD_APP_SOURCE_PATH", strings.Repeat("a/", 1<<20), "longer than 4096 bytes"),
+		variable(t, "giant name", "ARGOCD_APP_NAME", strings.Repeat("a", 1<<20), "release-name"),
+		parameters(t, "giant environment", one("environment", "string", strings.Repeat("a", 1<<20)), "environment"),
 		variable(t, "path of the source that leaves", "ARGOCD_APP_SOURCE_PATH", "../../../../etc"),
 	}
 }

@@ -1,4 +1,4 @@
-// Floor serves Argo CD's plugin contract and does nothing with what it gets.
+// Command floor serves Argo CD's plugin contract and does nothing with what it gets.
 //
 //	floor drain|walk SOCKET
 //
