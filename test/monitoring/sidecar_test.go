@@ -1,14 +1,8 @@
 package monitoring
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,12 +15,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cache"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver"
-	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmppb"
-	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/cmpserver/cmptest"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/telemetry"
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/worker"
 )
@@ -44,11 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const (
-	chart   = "apiVersion: v2\nname: a\nversion: 1.0.0\n"
-	object  = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n"
-	endless = "{{ $l := until 100000 }}{{ range $l }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}{{ end }}"
-)
+const endless = "{{ $l := until 100000 }}{{ range $l }}{{ range $l }}{{ range $l }}{{ end }}{{ end }}{{ end }}"
 
 // series are the metrics that a sidecar exposes.
 type series struct {
@@ -58,59 +46,59 @@ type series struct {
 	labels map[string]map[string]map[string]bool
 }
 
-// exposed asks a server for its metrics after requests that ended in every
-// way that a test can cause.
-var exposed = sync.OnceValues(func() (series, error) {
-	s, err := serve()
-	if err != nil {
-		return series{}, err
-	}
+// expose asks a server for its metrics after requests that ended in every way
+// that a test can cause.
+func expose(t *testing.T) series {
+	t.Helper()
+	s := serve(t)
 	defer s.close()
-	good := call{archive: pack(map[string]string{
-		"Chart.yaml": chart, "templates/a.yaml": object, "values-dev.yaml": "a: 1\n",
-		"overlays/dev/kustomization.yaml": "commonAnnotations: {a: b}\n",
-	}), parameters: `[{"name":"environment","string":"dev"}]`}
-	slow := call{archive: pack(map[string]string{"Chart.yaml": chart, "templates/a.yaml": endless})}
-	for name, c := range map[string]call{
-		"invalid": {archive: pack(map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{"})},
-		"outside": {archive: pack(map[string]string{"../Chart.yaml": chart})},
-		"another": {archive: slow.archive, checksum: strings.Repeat("0", 2*sha256.Size)},
+	call := func(archive []byte, parameters string) cmptest.Call {
+		return cmptest.Call{Archive: archive, Env: cmptest.Env("shop", parameters)}
+	}
+	good := call(cmptest.Chart(t, cmptest.ConfigMap, cmptest.Entry{Name: "values-dev.yaml", Data: "a: 1\n"},
+		cmptest.Entry{Name: "overlays/dev/kustomization.yaml", Data: "commonAnnotations: {a: b}\n"}), `[{"name":"environment","string":"dev"}]`)
+	slow := call(cmptest.Chart(t, endless), "null")
+	another := slow
+	another.Checksum = strings.Repeat("0", 2*sha256.Size)
+	for name, c := range map[string]cmptest.Call{
+		"invalid": call(cmptest.Chart(t, "{{"), "null"),
+		"outside": call(cmptest.Pack(t, cmptest.Entry{Name: "../Chart.yaml", Data: "a"}), "null"),
+		"another": another,
 	} {
-		if err := s.generate(c); err == nil {
-			return series{}, errors.New(name + " is not refused")
+		if _, err := c.Generate(t.Context(), s.socket); err == nil {
+			t.Fatal(name + " is not refused")
 		}
 	}
 	// The second time is a hit, the third one of the other methods.
-	if err := errors.Join(s.generate(good), s.generate(good), s.announce(good)); err != nil {
-		return series{}, err
+	for range 2 {
+		if _, err := good.Generate(t.Context(), s.socket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.announce(t, good); err != nil {
+		t.Fatal(err)
 	}
 	// Two equal requests share a render, which is ended at --timeout.
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { _ = s.generate(slow) })
+		both.Go(func() { _, _ = slow.Generate(t.Context(), s.socket) })
 	}
 	both.Wait()
-	return s.scrape(), nil
-})
-
-// call is a request; the checksum is the archive's unless set.
-type call struct {
-	archive              []byte
-	checksum, parameters string
+	return s.scrape()
 }
 
 type sidecar struct {
 	metrics *telemetry.Metrics
 	pool    *worker.Pool
 	server  *grpc.Server
-	client  cmppb.ConfigManagementPluginServiceClient
-	dir     string
+	socket  string
 }
 
-func serve() (*sidecar, error) {
+func serve(t *testing.T) *sidecar {
+	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	s := &sidecar{metrics: telemetry.NewMetrics()}
 	s.pool, err = worker.NewPool(worker.Options{
@@ -118,79 +106,47 @@ func serve() (*sidecar, error) {
 		Workers: 2, Timeout: 3 * time.Second, Metrics: s.metrics,
 	})
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	results := cache.New(s.pool, cache.Options{Bytes: cache.DefaultBytes, Metrics: s.metrics})
-	s.server, _ = cmpserver.New(results, cmpserver.Options{Limits: source.Limits{}, KeepArchives: true, Metrics: s.metrics})
-	if s.dir, err = os.MkdirTemp("", "monitoring"); err != nil {
-		return nil, err
-	}
-	socket := filepath.Join(s.dir, "s.sock")
-	var config net.ListenConfig
-	listener, err := config.Listen(context.Background(), "unix", socket)
+	s.server, _ = cmpserver.New(results, cmpserver.Options{KeepArchives: true, Metrics: s.metrics})
+	dir, err := os.MkdirTemp("", "monitoring") //nolint:usetesting // the path of a socket is short, that of t.TempDir is not
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s.socket = filepath.Join(dir, "s.sock")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
 	}
 	go func() { _ = s.server.Serve(listener) }()
-	connection, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return nil, err
-	}
-	s.client = cmppb.NewConfigManagementPluginServiceClient(connection)
-	return s, nil
+	return s
 }
 
 func (s *sidecar) close() {
 	s.server.Stop()
 	s.pool.Close()
-	_ = os.RemoveAll(s.dir)
 }
 
-func (s *sidecar) generate(c call) error {
-	stream, err := s.client.GenerateManifest(context.Background())
+func (s *sidecar) announce(t *testing.T, c cmptest.Call) error {
+	t.Helper()
+	client, hangUp, err := cmptest.Dial(s.socket)
 	if err != nil {
 		return err
 	}
-	c.send(stream.Send)
-	_, err = stream.CloseAndRecv()
-	return err
-}
-
-func (s *sidecar) announce(c call) error {
-	stream, err := s.client.GetParametersAnnouncement(context.Background())
+	defer hangUp()
+	stream, err := client.GetParametersAnnouncement(t.Context())
 	if err != nil {
 		return err
 	}
-	c.send(stream.Send)
+	for _, m := range c.All() {
+		if err := stream.Send(m); err != nil {
+			return err
+		}
+	}
 	_, err = stream.CloseAndRecv()
 	return err
-}
-
-// send leaves errors to the answer: what goes wrong here is the stream's end.
-func (c call) send(send func(*cmppb.AppStreamRequest) error) {
-	if c.checksum == "" {
-		sum := sha256.Sum256(c.archive)
-		c.checksum = hex.EncodeToString(sum[:])
-	}
-	metadata := &cmppb.ManifestRequestMetadata{AppRelPath: ".", Checksum: c.checksum, Env: []*cmppb.EnvEntry{
-		{Name: "ARGOCD_APP_NAME", Value: "shop"}, {Name: "ARGOCD_APP_NAMESPACE", Value: "team"},
-		{Name: "ARGOCD_APP_PARAMETERS", Value: c.parameters},
-	}}
-	_ = send(&cmppb.AppStreamRequest{Request: &cmppb.AppStreamRequest_Metadata{Metadata: metadata}})
-	_ = send(&cmppb.AppStreamRequest{Request: &cmppb.AppStreamRequest_File{File: &cmppb.File{Chunk: c.archive}}})
-}
-
-func pack(files map[string]string) []byte {
-	var out bytes.Buffer
-	gz := gzip.NewWriter(&out)
-	tw := tar.NewWriter(gz)
-	for name, text := range files {
-		_ = tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg})
-		_, _ = io.WriteString(tw, text)
-	}
-	_ = tw.Close()
-	_ = gz.Close()
-	return out.Bytes()
 }
 
 var (
@@ -216,11 +172,14 @@ func (s *sidecar) scrape() series {
 	return out
 }
 
+// exposed is what all tests look at.
+var exposed struct {
+	once   sync.Once
+	series series
+}
+
 func mustExpose(t *testing.T) series {
 	t.Helper()
-	s, err := exposed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	exposed.once.Do(func() { exposed.series = expose(t) })
+	return exposed.series
 }
