@@ -18,6 +18,11 @@ import (
 //go:embed manifests
 var manifests embed.FS
 
+// ClusterValues are the values file of a cluster that has the addons, for argocd/envs/<env>/clusters/<cluster>.yaml.
+//
+//go:embed values.yaml
+var ClusterValues string
+
 // Addon is what is installed in a cluster in one go.
 type Addon struct {
 	// Name is that of the file with its manifests.
@@ -118,7 +123,7 @@ func (a Addon) Archive(ctx context.Context, file string) error {
 		if err != nil {
 			return err
 		}
-		target := "/" + filepath.Base(program)
+		target := "/bin/" + filepath.Base(program)
 		layer, err := image.Files(image.File{Path: target, Source: program, Mode: 0o755}, image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777})
 		if err != nil {
 			return err

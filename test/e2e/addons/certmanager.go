@@ -28,7 +28,7 @@ func CertManager(ctx context.Context) (string, error) {
 	}
 	key := "cert-manager-" + CertManagerVersion + "-" + hex.EncodeToString(hash.Sum(nil))[:8]
 	built, err := cached(ctx, key, []string{"certmanager"}, func(ctx context.Context, _, out string) error {
-		_, err := goTool(ctx, source, "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", out+string(filepath.Separator), ".")
+		_, err := goTool(ctx, source, "build", "-mod=readonly", "-ldflags", "-s -w", "-o", out+string(filepath.Separator), ".")
 		return err
 	})
 	return built["certmanager"], err

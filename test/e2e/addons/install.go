@@ -28,11 +28,13 @@ func Apply(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
 	}
 	// Some definitions are larger than the annotation of a client-side apply may be.
 	apply := []string{"apply", "--server-side", "--force-conflicts", "-f", "-"}
-	if _, err := kubectl(ctx, definitions.String(), apply...); err != nil {
-		return fmt.Errorf("applying the definitions: %w", err)
-	}
-	if _, err := kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all"); err != nil {
-		return fmt.Errorf("waiting for the definitions: %w", err)
+	if definitions.Len() > 0 {
+		if _, err := kubectl(ctx, definitions.String(), apply...); err != nil {
+			return fmt.Errorf("applying the definitions: %w", err)
+		}
+		if _, err := kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all"); err != nil {
+			return fmt.Errorf("waiting for the definitions: %w", err)
+		}
 	}
 	if _, err := kubectl(ctx, objects.String(), apply...); err != nil {
 		return fmt.Errorf("applying the addons: %w", err)

@@ -40,7 +40,7 @@ func (m module) Programs(ctx context.Context) (map[string]string, error) {
 				return err
 			}
 		}
-		args := []string{"build", "-trimpath", "-ldflags", strings.TrimSpace("-s -w " + m.ldflags), "-o", out + string(filepath.Separator)}
+		args := []string{"build", "-ldflags", strings.TrimSpace("-s -w " + m.ldflags), "-o", out + string(filepath.Separator)}
 		if m.tags != "" {
 			args = append(args, "-tags", m.tags)
 		}
@@ -79,6 +79,7 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
 	}
+	sweep(parent)
 	scratch, err := os.MkdirTemp(parent, ".build-"+key+"-")
 	if err != nil {
 		return nil, err
@@ -105,6 +106,16 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	return programs, nil
 }
 
+// sweep removes what builds have left that were killed: no build takes a day.
+func sweep(parent string) {
+	left, _ := filepath.Glob(filepath.Join(parent, ".build-*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
 // copyModule lays a module out where it can be built as its own project builds it: only in the main module do replace
 // directives count. What it replaces by folders of its repository is not in the module; prepare has to bring it.
 func copyModule(ctx context.Context, dir, path, version string) error {
@@ -128,8 +139,9 @@ func moduleDir(ctx context.Context, path, version string) (string, error) {
 	return info.Dir, nil
 }
 
-// goTool runs the go command outside of this project's modules, and without what a user's settings would change. What
-// it builds links nothing of this machine's.
+// goTool runs the go command outside of this project's modules, and without what a user's settings would change: with
+// -trimpath, too, nothing that the tests have compiled could be used again. What it builds links nothing of this
+// machine's.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
 	return programs.Run(ctx, dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off"), "go", args...)
 }

@@ -18,7 +18,7 @@ func own(name string) func(context.Context) (string, error) {
 			return "", err
 		}
 		file := filepath.Join(dir, name)
-		_, err = programs.Run(ctx, ".", append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file,
+		_, err = programs.Run(ctx, ".", append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-ldflags", "-s -w", "-o", file,
 			"github.com/core-pipeline/core-pipeline-cmp/test/e2e/addons/"+name)
 		return file, err
 	}
