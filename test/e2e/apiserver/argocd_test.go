@@ -54,7 +54,7 @@ var finalizer = regexp.MustCompile(`(?m)^Warning: metadata\.finalizers: "resourc
 // runner types commands of kubectl in dir. Any other warning is a failure.
 func runner(t *testing.T, dir string) func(line string) {
 	t.Helper()
-	kubectl, s := program(t, "kubectl", buildKubectl), startServer(t)
+	kubectl, s := program(t, "kubectl"), startServer(t)
 	return func(line string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), kubectl, strings.Fields(line)[1:]...)

@@ -2,7 +2,6 @@ package apiserver
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -20,6 +19,8 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 const chart = "../../../charts/core-pipeline"
@@ -127,11 +128,11 @@ func (s *server) installDefinitions(t *testing.T) {
 	mapper := s.mapper(t)
 	var kinds []schema.GroupKind
 	for _, d := range definitions {
-		var info struct{ Dir string }
-		if err := json.Unmarshal([]byte(goRun(t, t.TempDir(), "mod", "download", "-json", d.module)), &info); err != nil {
+		dir, err := programs.ModuleDir(t.Context(), d.module)
+		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := os.ReadFile(filepath.Join(info.Dir, filepath.FromSlash(d.file)))
+		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(d.file)))
 		if err != nil {
 			t.Fatal(err)
 		}

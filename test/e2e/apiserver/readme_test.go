@@ -15,7 +15,7 @@ var shell = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // for `helm test`, which needs something that runs pods.
 func TestReadme(t *testing.T) {
 	programs := map[string]string{"HELM3": helm(t, "HELM3"), "HELM4": helm(t, "HELM4")}
-	kubectl := program(t, "kubectl", buildKubectl)
+	kubectl := program(t, "kubectl")
 	data, err := os.ReadFile(filepath.Join(chart, "README.md"))
 	if err != nil {
 		t.Fatal(err)

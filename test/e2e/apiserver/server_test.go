@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 const token = "e2e"
@@ -93,7 +95,7 @@ func start(t *testing.T, name string, args ...string) {
 // startServer starts etcd and kube-apiserver and waits until it is ready.
 func startServer(t *testing.T) *server {
 	t.Helper()
-	apiserver, etcd := program(t, "kube-apiserver", buildAPIServer), program(t, "etcd", buildEtcd)
+	apiserver, etcd := program(t, "kube-apiserver"), built(t, programs.Etcd)
 	dir := t.TempDir()
 	client, peer, secure := freePort(t), freePort(t), freePort(t)
 	clientURL, peerURL := fmt.Sprintf("http://127.0.0.1:%d", client), fmt.Sprintf("http://127.0.0.1:%d", peer)
