@@ -161,3 +161,14 @@ func Run(ctx context.Context, dir string, env []string, name string, args ...str
 	}
 	return stdout.String(), nil
 }
+
+// Own is the path of a program of this module, given as its package below it. It is built once in each run.
+func Own(ctx context.Context, path string) (string, error) {
+	dir, err := scratch()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, filepath.Base(path))
+	_, err = Run(ctx, ".", append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-ldflags=-s -w", "-o", file, "github.com/core-pipeline/core-pipeline-cmp/test/e2e/"+path)
+	return file, err
+}
