@@ -38,8 +38,9 @@ const (
 	podNet    = "10.244.0.0/16"
 	// Registry is where the nodes take images from, whatever registry their names have.
 	Registry = gateway + ":5000"
-	// GitHost is the host that the Git server answers for.
-	GitHost = "github.com"
+	// GitHost is the host that the Git server answers for, at GitAddress.
+	GitHost    = "github.com"
+	GitAddress = gateway
 )
 
 // aliases are more addresses of the control planes, so that one API server can be known under several.
@@ -124,3 +125,9 @@ func Open(dir string) (*Config, error) {
 	}
 	return &c, nil
 }
+
+// DNS is the address that the pods of a plane ask for names.
+func (c *Config) DNS(plane string) string { return serviceAddress(c.index(plane), 10) }
+
+// BinDir is the folder with Kubernetes' programs.
+func (c *Config) BinDir() string { return filepath.Dir(c.Programs["kubectl"]) }
