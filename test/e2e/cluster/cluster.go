@@ -3,6 +3,8 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -143,6 +145,24 @@ func Down() error {
 // of all.
 func (c *Config) Transport() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: c.Proxy}), MaxIdleConnsPerHost: 64}
+}
+
+// Client is the administrator of a plane.
+func (c *Config) Client(plane string) (*http.Client, error) {
+	pki := c.path("pki", plane)
+	cert, err := tls.LoadX509KeyPair(filepath.Join(pki, "admin.crt"), filepath.Join(pki, "admin.key"))
+	if err != nil {
+		return nil, err
+	}
+	ca, err := os.ReadFile(c.CA(plane))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	transport := c.Transport()
+	transport.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: transport, Timeout: time.Minute}, nil
 }
 
 // Kubectl runs kubectl as administrator of a plane.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,7 +175,10 @@ func (p *Platform) installAddons(ctx context.Context) error {
 			if problems[i] = addons.Apply(ctx, p.kubectl(plane.Name), p.addons()...); problems[i] != nil {
 				return
 			}
-			problems[i] = addons.Ready(ctx, p.kubectl(plane.Name), p.addons()...)
+			if problems[i] = addons.Ready(ctx, p.kubectl(plane.Name), p.addons()...); problems[i] != nil {
+				return
+			}
+			problems[i] = p.openAPI(ctx, plane.Name)
 		})
 	}
 	wait.Wait()
@@ -181,6 +186,28 @@ func (p *Platform) installAddons(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// openAPI asks for what Argo CD begins with, in its encoding: an aggregated server can spoil it for all.
+func (p *Platform) openAPI(ctx context.Context, plane string) error {
+	client, err := p.Client(plane)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL(plane, 0)+"/openapi/v2", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s to /openapi/v2", plane, response.Status)
 	}
 	return nil
 }
