@@ -41,7 +41,7 @@ spec: {provider: {fake: {data: [{key: clusters/%s, value: %q}]}}}
 		return err
 	}
 	file, err := programs.Run(ctx, p.Repository.Dir, os.Environ(), filepath.Join(p.project, "core-pipeline"), "cluster", "add", t.Name,
-		"--ring", t.Ring, "--region", "eu", "--server", p.URL(t.Plane, t.address), "--ca-file", p.CA(t.Plane),
+		"--ring", t.Ring, "--region", "eu", "--server", p.URL(t.Plane, t.Address), "--ca-file", p.CA(t.Plane),
 		"--auth", "external-secret", "--secret-store", t.Name, "--remote-key", "clusters/"+t.Name)
 	if err != nil {
 		return err

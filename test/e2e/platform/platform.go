@@ -37,7 +37,8 @@ func Planes() []cluster.Plane {
 // Target is a cluster as Argo CD knows it.
 type Target struct {
 	Name, Environment, Ring, Plane string
-	address                        int
+	// Address is which of the addresses of the plane Argo CD knows it under.
+	Address int
 }
 
 // Namespace is where the application is.
