@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -27,7 +28,7 @@ var argocdRoles = []string{
 // ArgoCD is an archive with the images of Argo CD's own install manifests, that of Dex excepted: laid out as Argo CD's
 // Dockerfile does, without git-lfs, and Debian's Redis under the name of the one that the manifests use.
 func ArgoCD(ctx context.Context) (string, error) {
-	return cached("argocd-"+filepath.Base(argocdName)+".tar", func(file string) error {
+	return cached(strings.ReplaceAll(filepath.Base(argocdName), ":", "-")+".tar", func(file string) error {
 		program, err := programs.ArgoCD()
 		if err != nil {
 			return err

@@ -218,15 +218,19 @@ func (p *Platform) installArgoCD(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	argocd := filepath.Join("argocd", "install")
-	if err := p.Repository.Edit(filepath.Join(argocd, "kustomization.yaml"), `https://\S+/install\.yaml`, "install.yaml"); err != nil {
+	// A copy: what the platform team applies by hand is not what Argo CD follows.
+	dir := filepath.Join(p.Dir, "install")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(p.Repository.Dir, "argocd", "install"))); err != nil {
 		return err
 	}
-	sidecar := filepath.Join(argocd, "components", "repo-server-plugin", "kustomization.yaml")
-	if err := p.Repository.Edit(sidecar, `sha256:0{64}`, p.Digests[images.SidecarName+":v1"]); err != nil {
+	if err := replace(filepath.Join(dir, "kustomization.yaml"), `https://\S+/install\.yaml`, "install.yaml"); err != nil {
 		return err
 	}
-	overlay := filepath.Join(p.Repository.Dir, "argocd", "overlay")
+	sidecar := filepath.Join(dir, "components", "repo-server-plugin", "kustomization.yaml")
+	if err := replace(sidecar, `sha256:0{64}`, p.Digests[images.SidecarName+":v1"]); err != nil {
+		return err
+	}
+	overlay := filepath.Join(p.Dir, "overlay")
 	if err := p.overlay(strings.TrimSpace(module), overlay); err != nil {
 		return err
 	}

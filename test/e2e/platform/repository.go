@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -40,7 +41,11 @@ func (p *Platform) checkOut(ctx context.Context) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		return p.edit(at, func(text string) string { return strings.ReplaceAll(text, "OWNER", images.Owner) })
+		data, err := os.ReadFile(at)
+		if err != nil || !bytes.Contains(data, []byte("OWNER")) {
+			return err
+		}
+		return os.WriteFile(at, bytes.ReplaceAll(data, []byte("OWNER"), []byte(images.Owner)), 0o644)
 	})
 	if err != nil {
 		return err
@@ -67,23 +72,13 @@ func (p *Platform) checkOut(ctx context.Context) error {
 	return err
 }
 
-// edit rewrites a file.
-func (p *Platform) edit(file string, change func(string) string) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	text := change(string(data))
-	if text == string(data) {
-		return nil
-	}
-	return os.WriteFile(file, []byte(text), 0o644)
-}
-
 // Edit replaces what a pattern matches in a file of the repository. It has to match.
 func (r Repository) Edit(file, pattern, replacement string) error {
-	at := filepath.Join(r.Dir, file)
-	data, err := os.ReadFile(at)
+	return replace(filepath.Join(r.Dir, file), pattern, replacement)
+}
+
+func replace(file, pattern, replacement string) error {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -94,7 +89,7 @@ func (r Repository) Edit(file, pattern, replacement string) error {
 	if !re.Match(data) {
 		return fmt.Errorf("%s has nothing like %s", file, pattern)
 	}
-	return os.WriteFile(at, re.ReplaceAll(data, []byte(replacement)), 0o644)
+	return os.WriteFile(file, re.ReplaceAll(data, []byte(replacement)), 0o644)
 }
 
 // Write writes a file of the repository.
