@@ -61,15 +61,13 @@ func wrong(changelog string) []string {
 			end()
 			section, kind, entries = line, "", 0
 			m := release.FindStringSubmatch(line)
-			if line == "## Unreleased" {
-				if len(versions) > 0 {
-					out = append(out, "Unreleased is not first")
-				}
-			} else if m == nil {
-				out = append(out, line+": neither Unreleased nor a version")
-			} else if slices.Contains(versions, m[1]) {
+			switch {
+			case line == "## Unreleased" && len(versions) == 0:
+			case m == nil:
+				out = append(out, line+": neither a version nor Unreleased at the top")
+			case slices.Contains(versions, m[1]):
 				out = append(out, line+": twice")
-			} else {
+			default:
 				versions = append(versions, m[1])
 			}
 		case strings.HasPrefix(line, "### "):

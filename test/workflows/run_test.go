@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,7 +58,7 @@ func (p place) try(t *testing.T, script string, env ...string) (string, error) {
 	t.Helper()
 	// GitHub runs a script so.
 	cmd := exec.CommandContext(t.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
-	cmd.Dir, cmd.Env = p.dir, append(p.env, env...)
+	cmd.Dir, cmd.Env = p.dir, slices.Concat(p.env, env)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
