@@ -19,6 +19,7 @@ GOVULNCHECK_VERSION := v1.9.0
 # The newest that can be built from its module with the Go of this project.
 GORELEASER_VERSION := v2.15.1
 CYCLONEDX_VERSION := v1.10.0
+COSIGN_VERSION    := v3.1.3
 BUF_VERSION       := v1.75.0
 PROTOC_GEN_GO_VERSION      := v1.36.12
 PROTOC_GEN_GO_GRPC_VERSION := v1.6.2
@@ -38,6 +39,7 @@ ACTIONLINT := $(TOOLS)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 GORELEASER := $(TOOLS)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+COSIGN    := $(TOOLS)/cosign-$(COSIGN_VERSION)/cosign
 PROTO     := $(TOOLS)/proto-$(BUF_VERSION)-$(PROTOC_GEN_GO_VERSION)-$(PROTOC_GEN_GO_GRPC_VERSION)
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
@@ -168,6 +170,10 @@ release-push: ## Push the image of dist/ to TO=registry/name:tag and print its n
 release-test: $(HELM3) $(HELM4) $(CYCLONEDX) ## Build twice and compare; push, pull, verify and run image and chart against a registry on loopback
 	cd release && $(GO) vet ./... && HELM3=$(HELM3) HELM4=$(HELM4) CYCLONEDX=$(CYCLONEDX) RELEASE_REQUIRED=1 $(GO) test -count=1 -timeout 30m ./...
 
+.PHONY: release-sign
+release-sign: $(COSIGN) ## Sign and verify image and checksums with cosign, with a throw-away key; compiles cosign
+	cd release && COSIGN=$(COSIGN) $(GO) test -count=1 -run TestSign ./...
+
 .PHONY: tool-helm
 tool-helm: $(HELM3) ## Install helm and print where it is
 	@echo $(HELM3)
@@ -203,6 +209,9 @@ $(GORELEASER):
 
 $(CYCLONEDX):
 	GOBIN=$(@D) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(COSIGN):
+	GOBIN=$(@D) $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
 
 $(HELM_DOCS):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
