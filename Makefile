@@ -168,6 +168,7 @@ release-push: ## Push the image of dist/ to TO=registry/name:tag and print its n
 
 .PHONY: release-test
 release-test: $(HELM3) $(HELM4) $(CYCLONEDX) ## Build twice and compare; push, pull, verify and run image and chart against a registry on loopback
+	command -v gpg >/dev/null || { apt-get update -q; apt-get install -y -q --no-install-recommends gnupg; }
 	cd release && $(GO) vet ./... && HELM3=$(HELM3) HELM4=$(HELM4) CYCLONEDX=$(CYCLONEDX) RELEASE_REQUIRED=1 $(GO) test -count=1 -timeout 30m ./...
 
 .PHONY: release-sign
