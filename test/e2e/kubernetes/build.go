@@ -1,4 +1,4 @@
-package apiserver
+package kubernetes
 
 import (
 	"encoding/json"
@@ -16,8 +16,9 @@ const (
 	etcdVersion       = "v3.6.8"
 )
 
-// program returns a server's path in the cache; the first call builds it.
-func program(t *testing.T, name string, build func(t *testing.T, dir, target string)) string {
+// Program returns the path of etcd, kube-apiserver or kubectl in the cache. The
+// first call builds it, which takes minutes.
+func Program(t testing.TB, name string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -33,14 +34,33 @@ func program(t *testing.T, name string, build func(t *testing.T, dir, target str
 	}
 	// Renamed when it is complete: an interrupted run leaves no half program.
 	partial := filepath.Join(dir, fmt.Sprintf(".%s-%d", name, os.Getpid()))
-	build(t, t.TempDir(), partial)
+	if name == "etcd" {
+		buildEtcd(t, t.TempDir(), partial)
+	} else {
+		buildKubernetes(t, name, t.TempDir(), partial)
+	}
 	if err := os.Rename(partial, target); err != nil {
 		t.Fatal(err)
 	}
 	return target
 }
 
-func goRun(t *testing.T, dir string, args ...string) string {
+// Module returns the directory of a module, given as path@version.
+func Module(t testing.TB, module string) string {
+	t.Helper()
+	return download(t, t.TempDir(), module)
+}
+
+func download(t testing.TB, dir, module string) string {
+	t.Helper()
+	var info struct{ Dir string }
+	if err := json.Unmarshal([]byte(goRun(t, dir, "mod", "download", "-json", module)), &info); err != nil {
+		t.Fatal(err)
+	}
+	return info.Dir
+}
+
+func goRun(t testing.TB, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = dir
@@ -58,27 +78,14 @@ func goRun(t *testing.T, dir string, args ...string) string {
 // its published modules.
 var staging = regexp.MustCompile(`(k8s\.io/[a-z-]+) => \./staging/src/k8s\.io/[a-z-]+`)
 
-func buildAPIServer(t *testing.T, dir, target string) {
-	t.Helper()
-	buildKubernetes(t, "kube-apiserver", dir, target)
-}
-
-func buildKubectl(t *testing.T, dir, target string) {
-	t.Helper()
-	buildKubernetes(t, "kubectl", dir, target)
-}
-
 // buildKubernetes builds from a module with Kubernetes' own requirements, in
 // which the staging folders are replaced by the modules published from them.
-func buildKubernetes(t *testing.T, name, dir, target string) {
+func buildKubernetes(t testing.TB, name, dir, target string) {
 	t.Helper()
 	module := "k8s.io/kubernetes@v" + kubernetesVersion
-	var info struct{ Dir string }
-	if err := json.Unmarshal([]byte(goRun(t, dir, "mod", "download", "-json", module)), &info); err != nil {
-		t.Fatal(err)
-	}
+	from := download(t, dir, module)
 	for _, name := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join(info.Dir, name))
+		data, err := os.ReadFile(filepath.Join(from, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +101,7 @@ func buildKubernetes(t *testing.T, name, dir, target string) {
 	goRun(t, dir, "build", "-ldflags", flags, "-o", target, "k8s.io/kubernetes/cmd/"+name)
 }
 
-func buildEtcd(t *testing.T, dir, target string) {
+func buildEtcd(t testing.TB, dir, target string) {
 	t.Helper()
 	const main = "package main\n\nimport (\n\t\"os\"\n\n\t\"go.etcd.io/etcd/server/v3/etcdmain\"\n)\n\nfunc main() { etcdmain.Main(os.Args) }\n"
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(main), 0o644); err != nil {
