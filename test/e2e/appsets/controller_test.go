@@ -48,7 +48,8 @@ type lab struct {
 	argocd     versioned.Interface
 }
 
-func newLab(t *testing.T) *lab {
+// newServer is one with an empty repository.
+func newServer(t *testing.T) *lab {
 	t.Helper()
 	s := kubernetes.Start(t)
 	client, err := versioned.NewForConfig(s.Config)
@@ -56,6 +57,25 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{t: t, dir: t.TempDir(), kubectl: kubernetes.Program(t, "kubectl"), kubeconfig: s.Kubeconfig, argocd: client}
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.run("create", "namespace", "argocd")
+	l.run("apply", "--server-side", "-k", filepath.Join(strings.TrimSpace(string(module)), "manifests", "crds"))
+	l.served()
+	cmd := exec.CommandContext(t.Context(), l.kubectl, "apply", "-f", "-")
+	cmd.Env, cmd.Stdin = l.environ(), strings.NewReader(settings)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return l
+}
+
+// newLab has the files of argocd/ in the repository and on the server.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := newServer(t)
 	if err := os.CopyFS(filepath.Join(l.dir, "argocd"), os.DirFS("../../../argocd")); err != nil {
 		t.Fatal(err)
 	}
@@ -67,15 +87,6 @@ func newLab(t *testing.T) *lab {
 	if got := l.lint(); got != "" {
 		t.Fatalf("the files of argocd/ are not right from the start:\n%s", got)
 	}
-	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.run("create", "namespace", "argocd")
-	l.run("apply", "--server-side", "-k", filepath.Join(strings.TrimSpace(string(module)), "manifests", "crds"))
-	l.served()
-	l.file("settings.yaml", settings)
-	l.run("apply", "-f", "settings.yaml")
 	l.run("apply", "--server-side", "-k", "argocd")
 	l.run("apply", "--server-side", "-f", "argocd/clusters")
 	return l
@@ -111,17 +122,21 @@ func (l *lab) start(variables ...string) {
 	}
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", kubernetes.FreePort(l.t)) }
 	cmd := exec.Command(program, "--namespace", "argocd", "--metrics-addr", address(), "--probe-addr", address(), "--webhook-addr", address(), "--logformat", "text")
-	cmd.Env = append([]string{"ARGOCD_BINARY_NAME=argocd-applicationset-controller", "HOME=" + l.dir, "KUBECONFIG=" + l.kubeconfig, "PATH=" + os.Getenv("PATH")}, variables...)
+	cmd.Env = slices.Concat(l.environ(), []string{"ARGOCD_BINARY_NAME=argocd-applicationset-controller"}, variables)
 	kubernetes.Run(l.t, cmd)
 }
 
 func (l *lab) run(args ...string) {
 	l.t.Helper()
 	cmd := exec.CommandContext(l.t.Context(), l.kubectl, args...)
-	cmd.Dir, cmd.Env = l.dir, []string{"KUBECONFIG=" + l.kubeconfig, "HOME=" + l.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Dir, cmd.Env = l.dir, l.environ()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		l.t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+}
+
+func (l *lab) environ() []string {
+	return []string{"KUBECONFIG=" + l.kubeconfig, "HOME=" + l.dir, "PATH=" + os.Getenv("PATH")}
 }
 
 func (l *lab) file(name, text string) {
