@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 const token = "e2e"
@@ -96,7 +98,7 @@ func Run(t testing.TB, cmd *exec.Cmd) {
 // Start starts etcd and kube-apiserver and waits until it is ready.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	apiserver, etcd := Program(t, "kube-apiserver"), Program(t, "etcd")
+	apiserver, etcd := Program(t, "kube-apiserver"), built(t, programs.Etcd)
 	dir := t.TempDir()
 	client, peer, secure := FreePort(t), FreePort(t), FreePort(t)
 	clientURL, peerURL := fmt.Sprintf("http://127.0.0.1:%d", client), fmt.Sprintf("http://127.0.0.1:%d", peer)
