@@ -123,7 +123,7 @@ func (s *script) command(text string) {
 			continue
 		}
 		s.used[e.prefix] = true
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			if aFile.MatchString(word) {
 				fmt.Fprintf(&s.text, "test -e %s\n", word)
 			}
@@ -278,7 +278,7 @@ func TestInlineCommands(t *testing.T) {
 				key = verb[0]
 			}
 			if _, ok := help[key]; !ok {
-				arguments := append(strings.Fields(key)[1:], "--help")
+				arguments := slices.Concat(strings.Fields(key)[1:], []string{"--help"})
 				out, err := exec.CommandContext(t.Context(), filepath.Join(bin, verb[0]), arguments...).CombinedOutput()
 				if err != nil {
 					t.Errorf("%s: `%s`: %v\n%s", page, m[1], err, out)
