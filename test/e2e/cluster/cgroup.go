@@ -102,10 +102,9 @@ func removeGroups(name string) error {
 		return fmt.Errorf("%q is no name of a run", name)
 	}
 	deadline := time.Now().Add(30 * time.Second)
-	roots, _ := hierarchies()
-	for _, root := range roots {
+	for _, top := range groupsOf(name) {
 		for {
-			err := removeGroup(filepath.Join(root, name))
+			err := removeGroup(top)
 			if err == nil {
 				break
 			}
@@ -116,6 +115,14 @@ func removeGroups(name string) error {
 		}
 	}
 	return nil
+}
+
+// groupsOf are the groups of a run in all hierarchies. That of systemd's, which takes no limits with version 1, is among
+// them: runc makes groups there, too.
+func groupsOf(name string) []string {
+	own, _ := filepath.Glob(filepath.Join(cgroupRoot, name))
+	all, _ := filepath.Glob(filepath.Join(cgroupRoot, "*", name))
+	return append(own, all...)
 }
 
 func removeGroup(top string) error {

@@ -151,12 +151,15 @@ func settings(t *testing.T) string {
 func left(t *testing.T, name string) string {
 	t.Helper()
 	var s strings.Builder
-	roots, _ := hierarchies()
-	for _, root := range roots {
-		if _, err := os.Stat(filepath.Join(root, name)); err == nil {
-			fmt.Fprintln(&s, filepath.Join(root, name))
-		}
+	groups, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
+	if err != nil {
+		t.Fatal(err)
 	}
+	unified, err := filepath.Glob("/sys/fs/cgroup/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.WriteString(strings.Join(append(groups, unified...), "\n"))
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)

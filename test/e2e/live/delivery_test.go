@@ -52,8 +52,8 @@ func kubectl(t *testing.T, p *platform.Platform, plane string, args ...string) s
 	return out
 }
 
-// good waits until an Application is synced and healthy, and has compared since.
-func good(t *testing.T, p *platform.Platform, name string, since time.Time) {
+// good waits until an Application is synced and healthy.
+func good(t *testing.T, p *platform.Platform, name string) {
 	t.Helper()
 	eventually(t, 5*time.Minute, name, func() (bool, string) {
 		all, err := p.Applications(t.Context())
@@ -61,7 +61,7 @@ func good(t *testing.T, p *platform.Platform, name string, since time.Time) {
 			return false, err.Error()
 		}
 		a, there := all[name]
-		return there && a.Good() && !a.Status.ReconciledAt.Before(since.Truncate(time.Second)), states(all)
+		return there && a.Good(), states(all)
 	})
 }
 

@@ -75,10 +75,28 @@ func (p *Platform) Applications(ctx context.Context) (map[string]Application, er
 	return all, nil
 }
 
-// Refresh asks Argo CD to compare an Application again: hard lets it render again, too.
+// refreshTime is how long Argo CD may take to compare one Application.
+const refreshTime = 2 * time.Minute
+
+// Refresh lets Argo CD compare an Application again and waits until it has: "hard" lets it render again, too. Its times
+// are whole seconds, so that it is done shows in the annotation, which it removes.
 func (p *Platform) Refresh(ctx context.Context, application, kind string) error {
-	_, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "annotate", "applications.argoproj.io", application, "argocd.argoproj.io/refresh="+kind, "--overwrite")
-	return err
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
+	args := []string{"-n", "argocd", "annotate", "applications.argoproj.io", application, "argocd.argoproj.io/refresh=" + kind, "--overwrite"}
+	if _, err := p.Kubectl(ctx, Hub, "", args...); err != nil {
+		return err
+	}
+	for {
+		left, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "get", "applications.argoproj.io", application, "-o", `jsonpath={.metadata.annotations.argocd\.argoproj\.io/refresh}`)
+		if err != nil {
+			return fmt.Errorf("waiting for a comparison of %s: %w", application, err)
+		}
+		if left == "" {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 }
 
 // Sync syncs an Application as a person does who presses the button.
