@@ -27,9 +27,9 @@ var elsewhere = []struct{ prefix, why string }{
 	{"make bench", "measures for minutes"},
 }
 
-// elsewherePages run whole in another test, and why not here.
+// elsewherePages have commands that need other repositories and programs; the test named with each types them.
 var elsewherePages = map[string]string{
-	"docs/configuration-repository.md": "needs git and kubectl between its commands; test/e2e/appsets runs all of it",
+	"docs/configuration-repository.md": "test/e2e/appsets TestConfigurationRepository",
 }
 
 // formulas are indented blocks that are not commands.
@@ -128,7 +128,7 @@ func (s *script) command(text string) {
 			continue
 		}
 		s.used[e.prefix] = true
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			if aFile.MatchString(word) {
 				fmt.Fprintf(&s.text, "test -e %s\n", word)
 			}
@@ -205,7 +205,7 @@ func TestCommands(t *testing.T) {
 	}
 	used, ran := map[string]bool{}, 0
 	for _, page := range guides(t) {
-		if _, ok := elsewherePages[page]; ok {
+		if elsewherePages[page] != "" {
 			continue
 		}
 		s := &script{used: used, steps: []string{"the beginning"}}
@@ -286,7 +286,7 @@ func TestInlineCommands(t *testing.T) {
 				key = verb[0]
 			}
 			if _, ok := help[key]; !ok {
-				arguments := append(strings.Fields(key)[1:], "--help")
+				arguments := slices.Concat(strings.Fields(key)[1:], []string{"--help"})
 				out, err := exec.CommandContext(t.Context(), filepath.Join(bin, verb[0]), arguments...).CombinedOutput()
 				if err != nil {
 					t.Errorf("%s: `%s`: %v\n%s", page, m[1], err, out)

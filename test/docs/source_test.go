@@ -37,8 +37,9 @@ var pieces = []string{
 }
 
 var (
-	// silent are the directories whose code no user runs.
-	silent = []string{"release", "test", "plugin/cmpserver/cmppb", "plugin/cmpserver/cmptest", "cmd/internal/edge/edgetest"}
+	// silent are the directories whose code no user runs: tests, what makes a
+	// release, and what is generated.
+	silent = []string{"test", "release", "plugin/cmpserver/cmppb", "plugin/cmpserver/cmptest", "cmd/internal/edge/edgetest"}
 
 	// Where a text is no message: what --help, /metrics and Argo CD's user
 	// interface show, and what is looked for in texts of others.
