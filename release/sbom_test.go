@@ -94,7 +94,7 @@ func checkSchema(t *testing.T, bom string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // opened for reading only
 	document, err := jsonschema.UnmarshalJSON(file)
 	if err != nil {
 		t.Fatal(err)
