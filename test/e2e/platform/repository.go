@@ -108,8 +108,31 @@ func (r Repository) Commit(ctx context.Context, message string) (string, error) 
 			return "", err
 		}
 	}
+	return r.Head(ctx)
+}
+
+// Head is the revision of the working tree.
+func (r Repository) Head(ctx context.Context) (string, error) {
 	out, err := r.git(ctx, "rev-parse", "HEAD")
 	return strings.TrimSpace(out), err
+}
+
+// Restore makes the working tree what it was at a revision, without committing it. It says whether that is a change.
+func (r Repository) Restore(ctx context.Context, revision string) (bool, error) {
+	if _, err := r.git(ctx, "read-tree", "-u", "--reset", revision); err != nil {
+		return false, err
+	}
+	if _, err := r.git(ctx, "clean", "-fdq"); err != nil {
+		return false, err
+	}
+	out, err := r.git(ctx, "diff", "--cached", "--name-only", "HEAD")
+	return out != "", err
+}
+
+// Revert undoes a commit in the working tree, without committing that.
+func (r Repository) Revert(ctx context.Context, revision string) error {
+	_, err := r.git(ctx, "revert", "--no-commit", revision)
+	return err
 }
 
 func (r Repository) git(ctx context.Context, args ...string) (string, error) {
