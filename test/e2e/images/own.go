@@ -98,3 +98,20 @@ func StandIn(ctx context.Context, dir string, tags ...string) (string, error) {
 	file := filepath.Join(dir, "standin.tar")
 	return file, image.Write(file, made...)
 }
+
+// JobName is the image of program job, which a test gives to hooks of the chart.
+const JobName = "ghcr.io/" + Owner + "/e2e-job:v1"
+
+// Job is an archive with that image.
+func Job(ctx context.Context, dir string) (string, error) {
+	program, err := programs.Own(ctx, "images/job")
+	if err != nil {
+		return "", err
+	}
+	layer, err := image.Files(image.File{Path: "/job", Source: program, Mode: 0o755})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "job.tar")
+	return file, image.Write(file, image.Image{Name: JobName, Entrypoint: []string{"/job"}, User: "1000", Layers: []v1.Layer{layer}})
+}

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 )
 
@@ -89,30 +89,34 @@ func follow(t *testing.T, p *platform.Platform) func() map[string]history {
 	})
 }
 
-// TestT09MainWaitsForTheCanary: a release that never gets ready stays in the canary of prod, and so does a commit that
-// comes while it is there. What the canary comes to health with goes on to the main ring, and nothing else.
-func TestT09MainWaitsForTheCanary(t *testing.T) {
+// TestT09ProgressiveSync brings four commits to prod. Neither a release that never gets ready nor a commit that comes
+// meanwhile, whose smoke test fails, leaves the canary ring; what the canary comes to health with goes on, and a cluster
+// of the main ring that is lost holds it up until its Secret is deleted.
+func TestT09ProgressiveSync(t *testing.T) {
 	p := deployed(t)
 	restored(t, p)
 	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
 	good(t, p, canary.Application())
 	good(t, p, main.Application())
+	job := hookImage(t, p)
+	first, err := p.Repository.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	start, before := time.Now(), workload(t, p, main)
 	stop := follow(t, p)
 	defer stop()
 	load := startTraffic(t, p, canary)
 
-	values := filepath.Join("charts", "core-pipeline", "values-prod.yaml")
-	held := func(revision string) {
+	// held waits until the canary is as far as it gets, and wants main to wait for it.
+	held := func(revision string, stuck func(platform.Application) bool) {
 		t.Helper()
 		eventually(t, rolloutTime, fmt.Sprintf("%.8s in the canary alone", revision), func() (bool, string) {
 			all, err := p.Applications(t.Context())
-			a := all[canary.Application()]
-			o := a.Status.OperationState
-			states := steps(t, p)
+			a, states := all[canary.Application()], steps(t, p)
 			waiting := states[main.Application()]
-			return err == nil && o.Phase == "Succeeded" && o.SyncResult.Revision == revision && a.Status.Health.Status == "Progressing" &&
-				waiting.Status == "Waiting" && strings.Contains(fmt.Sprint(waiting.TargetRevisions), revision), fmt.Sprintf("%s\n%+v %v", a, states, err)
+			return err == nil && a.Status.OperationState.SyncResult.Revision == revision && stuck(a) &&
+				waiting.Status == "Waiting" && slices.Contains(waiting.TargetRevisions, revision), fmt.Sprintf("%s\n%+v %v", a, states, err)
 		})
 		// Compared once more, main still waits.
 		if err := p.Refresh(t.Context(), main.Application(), "normal"); err != nil {
@@ -122,24 +126,51 @@ func TestT09MainWaitsForTheCanary(t *testing.T) {
 			t.Errorf("main has changed while the canary is not ready: generation %d, then %d", before.Metadata.Generation, got.Metadata.Generation)
 		}
 	}
-	var bad, second string
-	n := load.during(t, "a release that is never ready", func() {
+	values, own := filepath.Join("charts", "core-pipeline", "values-prod.yaml"), filepath.Join("argocd", "envs", "prod", "clusters", canary.Name+".yaml")
+	var bad, second, repaired string
+	n := load.during(t, "releases that are not ready", func() {
 		if err := p.Repository.SetRelease("prod", "9.9.9", "sha256:"+strings.Repeat("e", 64)); err != nil {
 			t.Fatal(err)
 		}
 		bad = publish(t, p, "Release 9.9.9 in prod, which is in no registry")
-		held(bad)
-		edit(t, p, values, `LOG_LEVEL: warn`, `LOG_LEVEL: error`)
-		second = publish(t, p, "Log less in prod")
-		held(second)
+		held(bad, func(a platform.Application) bool {
+			return a.Status.OperationState.Phase == "Succeeded" && a.Status.Health.Status == "Progressing"
+		})
+		release(t, p, "prod", "1.0.0")
+		if err := p.Repository.Write(own, job.values("smokeTest", "-exit=1")); err != nil {
+			t.Fatal(err)
+		}
+		edit(t, p, values, `(?m)^replicaCount: 3$`, "service:\n  annotations: {e2e/release: good}\n\nreplicaCount: 3")
+		second = publish(t, p, "Go back to 1.0.0 in prod, and ask it something that it does not know")
+		held(second, func(a platform.Application) bool {
+			return a.Status.Health.Status == "Healthy" && a.Status.OperationState.RetryCount > 0 && hookPhase(a, "core-pipeline-smoke-test") == "Failed"
+		})
 	})
-	release(t, p, "prod", "1.0.0")
-	edit(t, p, values, `LOG_LEVEL: error`, `LOG_LEVEL: warn`)
-	// The pods of before, so that it takes seconds, and a change that the main ring has to be synced for.
-	edit(t, p, values, `(?m)^replicaCount: 3$`, "service:\n  annotations: {e2e/release: good}\n\nreplicaCount: 3")
-	repaired := publish(t, p, "Go back to 1.0.0 in prod")
-	recovered := arrived(t, p, canary, repaired)
+	report(t, 10, "prod's canary, with a release that is never ready and another that its smoke test refuses: %d requests, 0 failed", n)
+
+	if err := p.Repository.Write(own, job.values("smokeTest", "-exit=0")); err != nil {
+		t.Fatal(err)
+	}
+	repaired = publish(t, p, "Ask it what it knows")
 	arrived(t, p, main, repaired)
+	took := time.Since(start)
+
+	t.Run("T11 a lost cluster", func(t *testing.T) {
+		lost := loseCluster(t, p)
+		if _, err := p.Repository.Restore(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		back := publish(t, p, "Put prod back")
+		arrived(t, p, canary, back)
+		// It comes first in its ring, of which one cluster is synced at a time.
+		eventually(t, healTime, "main behind the lost cluster", func() (bool, string) {
+			s := steps(t, p)
+			return s[lost].Status == "Progressing" && s[main.Application()].Status == "Waiting", fmt.Sprintf("%+v", s)
+		})
+		kubectl(t, p, platform.Hub, "-n", "argocd", "delete", "secret", strings.TrimPrefix(lost, "core-pipeline-"))
+		took := arrived(t, p, main, back)
+		report(t, 0, "a cluster of the main ring is lost: its Secret deleted to the end of the rollout %s", took)
+	})
 
 	seen := stop()
 	of := func(target platform.Target) history { return seen[target.Application()] }
@@ -157,74 +188,34 @@ func TestT09MainWaitsForTheCanary(t *testing.T) {
 		if _, there := of(main).begun[revision]; there {
 			t.Errorf("main got %.8s, which the canary was never healthy with", revision)
 		}
-		if _, there := of(canary).begun[revision]; !there {
-			t.Errorf("the canary never began with %.8s", revision)
-		}
 	}
 	if _, there := of(main).begun[repaired]; !there {
 		t.Errorf("main never began with %.8s", repaired)
 	}
-	for _, target := range []platform.Target{canary, main} {
-		if got := kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", `jsonpath={.metadata.annotations.e2e/release}`); got != "good" {
-			t.Errorf("%s has the annotation %q", target.Name, got)
-		}
+	if !t.Failed() {
+		report(t, 0, "two commits that prod's canary is not healthy with, then one that it is: the main ring gets the third only, %s after the first was pushed", took.Round(time.Second))
 	}
-	report(t, 10, "prod's canary with a release that is never ready, and another commit meanwhile: %d requests, 0 failed", n)
-	report(t, 0, "two commits that the canary is not healthy with: the main ring is synced to neither; to the next, %s after it is pushed in the canary, then in main", recovered)
 }
 
-// TestT08CanaryBeforeMain: a new image reaches the main ring of prod when every pod of the canary has it and is ready.
-func TestT08CanaryBeforeMain(t *testing.T) {
-	p := deployed(t)
-	restored(t, p)
-	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
-	release(t, p, "prod", "1.1.0")
-	stop := follow(t, p)
-	defer stop()
-	start := time.Now()
-	revision := publish(t, p, "Release 1.1.0 in prod")
-	arrived(t, p, canary, revision)
-	arrived(t, p, main, revision)
-	took := time.Since(start)
-	seen := stop()
-	whole, begun := seen[canary.Application()].whole[revision], seen[main.Application()].begun[revision]
-	if whole.IsZero() || begun.IsZero() || begun.Before(whole.Truncate(time.Second).Add(-time.Second)) {
-		t.Errorf("the canary was healthy at %s, main began at %s", whole, begun)
-	}
-	for _, target := range []platform.Target{canary, main} {
-		want := images.ApplicationName + ":1.1.0@" + p.Digests[images.ApplicationName+":1.1.0"]
-		if got := workload(t, p, target).Spec.Template.Spec.Containers[0].Image; got != want {
-			t.Errorf("%s runs %s, want %s", target.Name, got, want)
-		}
-	}
-	report(t, 0, "a new image in prod: pushed to healthy in the canary %s, in the main ring after it %s", whole.Sub(start).Round(time.Second), took.Round(time.Second))
-}
-
-// TestT11LostCluster: a cluster that is not reached any more holds a rollout of prod up; when its Secret is deleted, the
-// rollout goes on.
-func TestT11LostCluster(t *testing.T) {
-	p := deployed(t)
-	restored(t, p)
-	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
-	const lost = "prod-eu-9"
-	remove := []string{"-n", "argocd", "delete", "secret", lost, "--ignore-not-found"}
+// loseCluster adds a cluster that nobody answers for to the main ring of prod, and returns the name of its Application.
+func loseCluster(t *testing.T, p *platform.Platform) string {
+	t.Helper()
+	const lost = "prod-ap-1"
 	t.Cleanup(func() {
-		if _, err := p.Kubectl(context.Background(), platform.Hub, "", remove...); err != nil {
+		if _, err := p.Kubectl(context.Background(), platform.Hub, "", "-n", "argocd", "delete", "secret", lost, "--ignore-not-found"); err != nil {
 			t.Error(err)
 		}
 	})
 	secret, err := json.Marshal(map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+		"apiVersion": "v1", "kind": "Secret",
 		"metadata": map[string]any{
-			"name": lost, "namespace": "argocd",
+			"name": lost, "namespace": "argocd", "annotations": map[string]string{"e2e": "lost"},
 			"labels": map[string]string{
-				"argocd.argoproj.io/secret-type": "cluster", "core-pipeline.io/enabled": "true", "core-pipeline.io/env": "prod",
-				"core-pipeline.io/ring": "main", "core-pipeline.io/region": "eu",
+				"argocd.argoproj.io/secret-type": "cluster", "core-pipeline.io/enabled": "true",
+				"core-pipeline.io/env": "prod", "core-pipeline.io/ring": "main", "core-pipeline.io/region": "ap",
 			},
-			"annotations": map[string]string{"e2e": "lost"},
 		},
-		// Nothing listens there.
-		"stringData": map[string]string{"name": lost, "server": "https://172.30.0.1:9", "config": `{"bearerToken": "none", "tlsClientConfig": {"insecure": true}}`},
+		"stringData": map[string]string{"name": lost, "server": "https://127.0.0.1:9", "config": `{"bearerToken": "none", "tlsClientConfig": {"insecure": true}}`},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -238,24 +229,5 @@ func TestT11LostCluster(t *testing.T) {
 		a, there := all[application]
 		return err == nil && there && len(a.Status.Conditions) > 0, states(all)
 	})
-	values := filepath.Join("charts", "core-pipeline", "values-prod.yaml")
-	edit(t, p, values, `(?m)^replicaCount: 3$`, "service:\n  annotations: {e2e/release: lost}\n\nreplicaCount: 3")
-	revision := publish(t, p, "Annotate the Service of prod")
-	arrived(t, p, canary, revision)
-	stuck := func() (bool, string) {
-		s := steps(t, p)
-		return s[application].Status != "Healthy" && s[application].Status != "", fmt.Sprintf("%+v", s)
-	}
-	eventually(t, healTime, "a rollout that is held up", stuck)
-	kubectl(t, p, platform.Hub, remove...)
-	took := arrived(t, p, main, revision)
-	eventually(t, healTime, "the end of the Application", func() (bool, string) {
-		all, err := p.Applications(t.Context())
-		_, there := all[application]
-		return err == nil && !there, states(all)
-	})
-	if got := kubectl(t, p, main.Plane, "-n", main.Namespace(), "get", "service", "core-pipeline", "-o", `jsonpath={.metadata.annotations.e2e/release}`); got != "lost" {
-		t.Errorf("main has the annotation %q", got)
-	}
-	report(t, 0, "a cluster that is lost is in the main ring: its Secret deleted to the rollout ended %s", took)
+	return application
 }

@@ -29,9 +29,9 @@ const (
 	Main = "prod-eu-2"
 )
 
-// Planes are what Install needs.
+// Planes are what Install needs. What runs on a node of the hub finds a place on the two others.
 func Planes() []cluster.Plane {
-	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a"}}}
+	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a"}}}
 }
 
 // Target is a cluster as Argo CD knows it.
@@ -62,8 +62,10 @@ type Platform struct {
 	// Digests are those of the images in the registry, by name and tag.
 	Digests map[string]string
 
-	mu      sync.Mutex
 	project string // the folder with core-pipeline
+
+	mu      sync.Mutex
+	clients map[string]*http.Client // of the administrator, by plane
 }
 
 // Install installs everything up to the one apply of the bootstrap. It takes minutes, most of them waiting for pods.
