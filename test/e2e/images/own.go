@@ -51,17 +51,30 @@ const Owner = "example"
 
 // Sidecar is an archive with the image of this checkout's sidecar under that name and a tag: what the Dockerfile lays
 // out, as test/image holds it to.
-func Sidecar(ctx context.Context, dir, tag string) (string, error) {
-	root, err := programs.Root()
-	if err != nil {
-		return "", err
-	}
+func Sidecar(_ context.Context, dir, tag string) (string, error) {
 	built, err := programs.Project()
 	if err != nil {
 		return "", err
 	}
+	return sidecar(dir, tag, filepath.Join(built, "core-pipeline-cmp"))
+}
+
+// NextSidecar is the same with a renderer whose manifests differ, programs.NextRenderer.
+func NextSidecar(dir, tag string) (string, error) {
+	program, err := programs.NextRenderer()
+	if err != nil {
+		return "", err
+	}
+	return sidecar(dir, tag, program)
+}
+
+func sidecar(dir, tag, program string) (string, error) {
+	root, err := programs.Root()
+	if err != nil {
+		return "", err
+	}
 	layer, err := image.Files(
-		image.File{Path: "/usr/local/bin/core-pipeline-cmp", Source: filepath.Join(built, "core-pipeline-cmp"), Mode: 0o755},
+		image.File{Path: "/usr/local/bin/core-pipeline-cmp", Source: program, Mode: 0o755},
 		image.File{Path: "/home/argocd/cmp-server/config/plugin.yaml", Source: filepath.Join(root, "plugin", "plugin.yaml"), Mode: 0o644},
 		image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777},
 	)
