@@ -128,7 +128,7 @@ func commands(t *testing.T, root string, instead map[string]string) string {
 		t.Fatal(err)
 	}
 	var script strings.Builder
-	for _, m := range block.FindAllStringSubmatch(strings.ReplaceAll(string(text), "OWNER", "example"), -1) {
+	for _, m := range block.FindAllStringSubmatch(strings.ReplaceAll(string(text), "github.com/OWNER/", "github.com/example/"), -1) {
 		script.WriteString(m[1])
 	}
 	lines := strings.Split(script.String(), "\n")
