@@ -104,19 +104,14 @@ func TestGettingStarted(t *testing.T) {
 	}
 	t.Logf("all commands of %s took %s", page, time.Since(start).Round(time.Second))
 
-	// What Argo CD applied is what render printed.
+	// What Argo CD applied is what the page has render print, and it runs.
 	got, err := c.Kubectl(ctx, "kind", "", "-n", "hello", "get", "deployment", "hello", "-o",
 		`jsonpath={.spec.replicas} {.spec.template.spec.automountServiceAccountToken}`)
 	if err != nil || got != "3 false" {
 		t.Errorf("the Deployment has %q, %v", got, err)
 	}
-	rendered, err := os.ReadFile(filepath.Join(cmd.Dir, "hello", "prod.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	diff, err := c.Kubectl(ctx, "kind", string(rendered), "-n", "hello", "diff", "-f", "-")
-	if err != nil || strings.Contains(diff, "replicas") {
-		t.Errorf("the cluster has something else than render printed: %v\n%s", err, diff)
+	if _, err := c.Kubectl(ctx, "kind", "", "-n", "hello", "rollout", "status", "deployment", "hello", "--timeout", "2m"); err != nil {
+		t.Error(err)
 	}
 }
 
