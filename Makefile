@@ -138,9 +138,9 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v /live$$) && $(E2E_TESTS) $$others
 	cd test/e2e && $(E2E_TESTS) -v ./live
 
-# What a cluster under test needs of the system. Without it, the tests say so.
+# Without them, the tests say so.
 .PHONY: e2e-packages
-e2e-packages:
+e2e-packages: ## Install what a cluster under test needs of the system; needs root on Debian or Ubuntu
 	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap; do \
 	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
 	[ -z "$$missing" ] || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
