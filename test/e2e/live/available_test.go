@@ -15,6 +15,7 @@ import (
 // TestCriterion10NoFailedRequest changes staging in every way that happens to it, under load, and wants every request
 // answered. While a node of the hub is drained, prod is under load as well.
 func TestCriterion10NoFailedRequest(t *testing.T) {
+	criterion(t, 10)
 	p := deployed(t)
 	restored(t, p)
 	first, err := p.Repository.Head(t.Context())
@@ -143,6 +144,7 @@ func fewest(t *testing.T, p *platform.Platform, target platform.Target) func() i
 // TestT17AutoscalerComesAndGoes: the replicas stay when the autoscaler that owned them is taken away, and when it comes
 // to a Deployment that had a number of its own.
 func TestT17AutoscalerComesAndGoes(t *testing.T) {
+	criterion(t, 5)
 	p := deployed(t)
 	restored(t, p)
 	target := named(t, "staging-eu-1")

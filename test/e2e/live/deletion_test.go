@@ -32,6 +32,7 @@ func deleteSet(t *testing.T, p *platform.Platform, name string) {
 
 // TestT13Deletion: whatever deletes an Application of prod leaves its workload, and the Application finds it again.
 func TestT13Deletion(t *testing.T) {
+	criterion(t, 0)
 	p := deployed(t)
 	restored(t, p)
 	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")

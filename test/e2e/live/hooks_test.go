@@ -103,6 +103,7 @@ func inOrder(t *testing.T, p *platform.Platform, target platform.Target) {
 // TestT23Hooks: hooks run in their order; a migration that fails leaves the pods before it, which serve on, and says
 // why; the next commit repairs that; and the first sync of all finds the Secret that the migration reads.
 func TestT23Hooks(t *testing.T) {
+	criterion(t, 0)
 	p := deployed(t)
 	restored(t, p)
 	target := named(t, "dev-eu-1")

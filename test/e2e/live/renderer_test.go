@@ -20,9 +20,10 @@ import (
 // TestT22SecondRenderer: another version of the sidecar beside the first changes nothing. When an ApplicationSet names
 // it, its manifests change, and those of the other environments do not.
 func TestT22SecondRenderer(t *testing.T) {
+	criterion(t, 0)
 	p := deployed(t)
 	restored(t, p)
-	archive, err := images.NextSidecar(t.TempDir(), "v2")
+	archive, err := images.NextSidecar(t.TempDir(), images.SidecarName+":v2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +110,7 @@ const many = 64
 // TestManyApplications: many Applications that are refreshed at once are all rendered and compared; when the sidecar is
 // killed in the middle of that, or repo-server is replaced, the next refresh compares all again.
 func TestManyApplications(t *testing.T) {
+	criterion(t, 0)
 	p := deployed(t)
 	target := named(t, "dev-eu-1")
 	good(t, p, target.Application())

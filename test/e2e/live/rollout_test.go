@@ -94,6 +94,7 @@ func follow(t *testing.T, p *platform.Platform) func() map[string]history {
 // of the main ring that is lost holds it up until its Secret is deleted. A smoke test holds nothing up: Argo CD asks
 // whether the canary is synced and healthy, and not how its sync ended.
 func TestT09ProgressiveSync(t *testing.T) {
+	criterion(t, 0)
 	p := deployed(t)
 	restored(t, p)
 	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
