@@ -132,6 +132,21 @@ e2e: $(HELM3) $(HELM4) ## Run the tests against the real Argo CD programs and a 
 	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && \
 	  HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m ./...
 
+# What a cluster under test needs of the system.
+.PHONY: e2e-packages
+e2e-packages:
+	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 git:git debootstrap:debootstrap; do \
+	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
+	[ -z "$$missing" ] || { apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; }
+
+.PHONY: e2e-up
+e2e-up: e2e-packages ## Leave clusters with Argo CD and the application to play with; needs root on Linux
+	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) run ./platform/e2e up
+
+.PHONY: e2e-down
+e2e-down: ## Take them away
+	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) run ./platform/e2e down
+
 .PHONY: e2e-oldest
 e2e-oldest: ## Run serve against the client of the oldest Argo CD that is supported; compiles another Argo CD
 	cd test/e2e/argocd-2.14 && $(GO) vet ./... && $(GO) test -count=1 -timeout 30m ./...

@@ -23,6 +23,8 @@ type module struct {
 	// packages are built, relative to the module. A program is called as its package is.
 	packages      []string
 	tags, ldflags string
+	// toolchain is the Go to build with; empty: that of the tests.
+	toolchain string
 	// prepare changes the copy of the module that is built; nil leaves it.
 	prepare func(ctx context.Context, dir string) error
 }
@@ -30,7 +32,11 @@ type module struct {
 // Programs are the paths of the programs by their names, all in one directory. The first call builds them, which
 // takes minutes of processor time; it needs the module proxy. Later calls, of other processes too, find them.
 func (m module) Programs(ctx context.Context) (map[string]string, error) {
-	return cached(ctx, m.name+"-"+m.version, m.names(), func(ctx context.Context, scratch, out string) error {
+	key := m.name + "-" + m.version
+	if m.toolchain != "" {
+		key += "-" + m.toolchain
+	}
+	return cached(ctx, key, m.names(), func(ctx context.Context, scratch, out string) error {
 		source := filepath.Join(scratch, "module")
 		if err := copyModule(ctx, source, m.path, m.version); err != nil {
 			return err
@@ -44,7 +50,11 @@ func (m module) Programs(ctx context.Context) (map[string]string, error) {
 		if m.tags != "" {
 			args = append(args, "-tags", m.tags)
 		}
-		_, err := goTool(ctx, source, append(args, m.packages...)...)
+		env := goEnvironment()
+		if m.toolchain != "" {
+			env = append(env, "GOTOOLCHAIN="+m.toolchain)
+		}
+		_, err := programs.Run(ctx, source, env, "go", append(args, m.packages...)...)
 		return err
 	})
 }
@@ -143,5 +153,9 @@ func moduleDir(ctx context.Context, path, version string) (string, error) {
 // -trimpath, too, nothing that the tests have compiled could be used again. What it builds links nothing of this
 // machine's.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
-	return programs.Run(ctx, dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off"), "go", args...)
+	return programs.Run(ctx, dir, goEnvironment(), "go", args...)
+}
+
+func goEnvironment() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off")
 }
