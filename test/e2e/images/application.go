@@ -27,7 +27,7 @@ func Application(ctx context.Context, dir string, tags ...string) (string, error
 	if err != nil {
 		return "", err
 	}
-	base, err := debianBase(ctx)
+	base, err := debianBase.layer(ctx)
 	if err != nil {
 		return "", err
 	}
