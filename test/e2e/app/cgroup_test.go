@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -74,18 +75,35 @@ func (g group) wrap() []string {
 	return []string{"sh", "-c", `echo $$ >"$0/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"`, g.memory, g.cpu}
 }
 
-// workingSet is what the kubelet reports, and evicts and scales by: what is used but for files that nobody uses.
-func (g group) workingSet(t *testing.T) int64 {
+// forget takes a file out of the kernel's cache: the group that reads it next is charged for it, as the first pod of an
+// image on a node is.
+func forget(t *testing.T, file string) {
 	t.Helper()
-	usage, inactive := "memory.usage_in_bytes", "total_inactive_file"
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading only
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// use is what the group uses now. The working set is what the kubelet says it is: all but the pages of files that have
+// not been asked for again.
+func (g group) use(t *testing.T) use {
+	t.Helper()
+	usage, inactive, anonymous, mapped := "memory.usage_in_bytes", "total_inactive_file", "total_rss", "total_mapped_file"
 	if g.unified {
-		usage, inactive = "memory.current", "inactive_file"
+		usage, inactive, anonymous, mapped = "memory.current", "inactive_file", "anon", "file_mapped"
 	}
 	used, err := strconv.ParseInt(strings.TrimSpace(read(t, g.memory, usage)), 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return used - field(t, read(t, g.memory, "memory.stat"), inactive)
+	stat := read(t, g.memory, "memory.stat")
+	working := used - field(t, stat, inactive)
+	return use{working, max(working, field(t, stat, anonymous)+field(t, stat, mapped))}
 }
 
 // kills is how many processes the kernel has killed because the group was full.
