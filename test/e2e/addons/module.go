@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -79,12 +78,12 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	}
 	parent := filepath.Join(cache, "core-pipeline-cmp", "e2e")
 	dir := filepath.Join(parent, key+"-"+runtime.GOARCH)
-	programs := map[string]string{}
+	paths := map[string]string{}
 	for _, name := range names {
-		programs[name] = filepath.Join(dir, name)
+		paths[name] = filepath.Join(dir, name)
 	}
 	if _, err := os.Stat(dir); err == nil {
-		return programs, nil
+		return paths, nil
 	}
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
@@ -99,12 +98,10 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	slog.InfoContext(ctx, "building", "what", key)
-	if err := build(ctx, scratch, out); err != nil {
-		return nil, fmt.Errorf("building %s: %w", key, err)
+	if err := programs.Build(ctx, key, func() error { return build(ctx, scratch, out) }); err != nil {
+		return nil, err
 	}
-	for name := range programs {
+	for name := range paths {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			return nil, fmt.Errorf("building %s made no %s", key, name)
 		}
@@ -112,8 +109,7 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err := os.Rename(out, dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	slog.InfoContext(ctx, "built", "what", key, "seconds", int(time.Since(start).Seconds()))
-	return programs, nil
+	return paths, nil
 }
 
 // sweep removes what builds have left that were killed: no build takes a day.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +38,7 @@ func StartDetached(ctx context.Context, planes ...Plane) (*Cluster, error) {
 }
 
 func start(ctx context.Context, detached bool, planes []Plane) (*Cluster, error) {
-	if os.Geteuid() != 0 {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		return nil, errors.New("a cluster needs root on Linux")
 	}
 	paths, err := Programs(ctx)

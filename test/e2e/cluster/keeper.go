@@ -142,7 +142,7 @@ func Keep(ctx context.Context, dir string, wanted Wanted) (err error) {
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{edge, lock}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
+	cmd.SysProcAttr = ofItsOwn()
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("running the cluster: %w; the supervisor says:\n%s", err, tail(log.Name(), 3000))
 	}

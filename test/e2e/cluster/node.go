@@ -67,6 +67,7 @@ imageGCHighThresholdPercent: 100
 enforceNodeAllocatable: [pods]
 syncFrequency: 10s
 serializeImagePulls: false
+featureGates: {PodAndContainerStatsFromCRI: true}
 `, dir, pki, s.Name, n.name, serviceAddress(n.plane, 10)),
 	}
 	for name, text := range files {

@@ -68,6 +68,7 @@ func good(t *testing.T, p *platform.Platform, name string) {
 // TestCriterion2Deployed: from an Argo CD with nothing in it and one apply to the application in every environment, the
 // canary of prod before its other cluster.
 func TestCriterion2Deployed(t *testing.T) {
+	criterion(t, 2)
 	p := deployed(t)
 	all, err := p.Applications(t.Context())
 	if err != nil {
@@ -104,6 +105,7 @@ func TestCriterion2Deployed(t *testing.T) {
 // TestSidecarInRepoServer: what has rendered is the sidecar of argocd/install, under the restrictions that are written
 // there.
 func TestSidecarInRepoServer(t *testing.T) {
+	criterion(t, 2)
 	p := deployed(t)
 	var pods struct {
 		Items []struct {

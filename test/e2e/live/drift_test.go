@@ -14,6 +14,7 @@ const healTime = 3 * time.Minute
 // TestCriterion8NoDifference: comparing everything again, with everything rendered again, finds no difference and
 // changes nothing.
 func TestCriterion8NoDifference(t *testing.T) {
+	criterion(t, 8)
 	p := deployed(t)
 	before := map[string]deployment{}
 	for _, target := range platform.Targets {
@@ -51,6 +52,7 @@ func TestCriterion8NoDifference(t *testing.T) {
 
 // TestCriterion8SelfHeal: drift in dev and staging is repaired, in prod it is seen and left, as the ApplicationSets say.
 func TestCriterion8SelfHeal(t *testing.T) {
+	criterion(t, 8)
 	p := deployed(t)
 	for _, target := range platform.Targets {
 		t.Run(target.Name, func(t *testing.T) {

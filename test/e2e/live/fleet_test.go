@@ -11,6 +11,7 @@ import (
 
 // TestAddCluster: one file, and the application runs on another cluster; the others do not notice.
 func TestAddCluster(t *testing.T) {
+	criterion(t, 0)
 	p := deployed(t)
 	target := platform.Target{Name: "dev-eu-2", Environment: "dev", Ring: "main", Plane: platform.Main, Address: 1}
 	before := map[string]deployment{}

@@ -17,6 +17,7 @@ const prod = "core-pipeline-prod"
 // Criterion 4: the Ingress of prod is served over TLS with the certificate that cert-manager made for it, and the
 // policy in its values takes effect.
 func TestCriterion4Ingress(t *testing.T) {
+	criterion(t, 4)
 	r := reachCluster(t)
 	host, https := r.edge(t)
 
@@ -62,7 +63,7 @@ func TestCriterion4Ingress(t *testing.T) {
 	})
 	t.Run("rate limit", func(t *testing.T) {
 		rate, burst := r.middleware(t, "rate-limit", "{.spec.rateLimit.average}"), r.middleware(t, "rate-limit", "{.spec.rateLimit.burst}")
-		// Traefik forgets its counts whenever its configuration changes, as it does with every pod that comes or goes.
+		// While pods come and go, more passes than the limit allows.
 		r.run(t, "rollout", "status", "deployment/core-pipeline", "-n", prod, "--timeout=120s")
 		start := time.Now()
 		stop := load(t.Context(), https, "https://"+host+"/health", 16)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/addons"
@@ -18,57 +17,6 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
-
-// criteria are those of the project's success, and what the table at the end calls them.
-var criteria = []string{
-	1:  "the chart passes helm lint without warnings",
-	2:  "deployed to dev, staging and prod from one apply",
-	3:  "metrics are scraped, an alert fires and clears",
-	4:  "Ingress over TLS, with limits that take effect",
-	5:  "scales up under load and down after it",
-	6:  "logs are JSON and arrive",
-	7:  "traces arrive",
-	8:  "syncs by itself, without a diff, and repairs drift",
-	9:  "stays within its limits",
-	10: "no failed request while it changes",
-}
-
-// figures are what the tests have measured, in the order of the criteria.
-var figures struct {
-	mu  sync.Mutex
-	all []figure
-}
-
-type figure struct {
-	criterion int
-	text      string
-}
-
-// report notes a figure for the table at the end. Criterion 0 are tests beyond the ten.
-func report(t *testing.T, criterion int, format string, args ...any) {
-	t.Helper()
-	text := fmt.Sprintf(format, args...)
-	t.Logf("criterion %d: %s", criterion, text)
-	figures.mu.Lock()
-	defer figures.mu.Unlock()
-	figures.all = append(figures.all, figure{criterion, text})
-}
-
-func printFigures() {
-	if len(figures.all) == 0 {
-		return
-	}
-	slices.SortStableFunc(figures.all, func(a, b figure) int { return a.criterion - b.criterion })
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, f := range figures.all {
-		name := "beyond them"
-		if f.criterion > 0 {
-			name = fmt.Sprintf("%d %s", f.criterion, criteria[f.criterion])
-		}
-		fmt.Fprintf(w, "%s\t%s\n", name, f.text)
-	}
-	w.Flush()
-}
 
 // shared is the platform that the tests of this run share; the first that asks boots it.
 var shared struct {
@@ -184,7 +132,7 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	printFigures()
+	printFigures(os.Stdout)
 	programs.Clean()
 	addons.Clean()
 	os.Exit(code)

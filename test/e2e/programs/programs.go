@@ -55,7 +55,10 @@ var ArgoCD = sync.OnceValues(func() (string, error) {
 	built := filepath.Join(tmp, "argocd")
 	// The environment is the one of this test, CGO_ENABLED included: the packages are then compiled once for both.
 	ldflags := "-X " + ArgoCDModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")
-	if _, err := Run(context.Background(), ".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, ArgoCDModule+"/cmd"); err != nil {
+	if err := Build(context.Background(), key, func() error {
+		_, err := Run(context.Background(), ".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, ArgoCDModule+"/cmd")
+		return err
+	}); err != nil {
 		return "", err
 	}
 	return bin, os.Rename(built, bin)

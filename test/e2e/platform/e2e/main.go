@@ -2,6 +2,7 @@
 //
 //	e2e up [bare]   boots and installs; with bare, Kubernetes only
 //	e2e down
+//	e2e build      builds what a cluster needs and keeps, and no more
 package main
 
 import (
@@ -11,10 +12,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/addons"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
@@ -39,8 +42,34 @@ func run(ctx context.Context, args []string) error {
 		return up(ctx, bare)
 	case len(args) == 1 && args[0] == "down":
 		return cluster.Down()
+	case len(args) == 1 && args[0] == "build":
+		return build(ctx)
 	}
-	return errors.New("say up, up bare or down")
+	return errors.New("say up, up bare, down or build")
+}
+
+// build fills the cache, in the order in which programs have the most in common.
+func build(ctx context.Context) error {
+	if _, err := cluster.Programs(ctx); err != nil {
+		return err
+	}
+	if _, err := programs.CoreDNS(ctx); err != nil {
+		return err
+	}
+	if _, err := images.ArgoCD(ctx); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "cp-e2e-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, a := range addons.All() {
+		if err := a.Archive(ctx, filepath.Join(dir, a.Name+".tar")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func up(ctx context.Context, bare bool) error {
