@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,7 +97,9 @@ func (s *stack) run(t *testing.T, environment string, extra map[string]string, w
 		_ = r.cmd.Process.Kill()
 		<-r.ended
 		if t.Failed() {
-			file := filepath.Join(os.TempDir(), "cp-app-"+strings.ReplaceAll(t.Name(), "/", "-")+".log")
+			dir := cmp.Or(os.Getenv("E2E_ARTIFACTS"), os.TempDir())
+			_ = os.MkdirAll(dir, 0o755)
+			file := filepath.Join(dir, "cp-app-"+strings.ReplaceAll(t.Name(), "/", "-")+".log")
 			_ = os.WriteFile(file, []byte(strings.Join(r.out.all(), "")), 0o600)
 			t.Log("the application's output is in", file)
 		}

@@ -102,7 +102,7 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	makers := []func() (string, error){
 		func() (string, error) { return images.Cluster(ctx, dir) },
-		func() (string, error) { return images.Sidecar(ctx, dir, "v1") },
+		func() (string, error) { return images.Sidecar(ctx, dir, images.SidecarName+":v1") },
 		func() (string, error) { return images.StandIn(ctx, dir, "1.0.0", "1.1.0") },
 		func() (string, error) { return images.ArgoCD(ctx) },
 	}
@@ -146,10 +146,6 @@ func (p *Platform) kubectl(plane string) addons.Kubectl {
 }
 
 func (p *Platform) installAddons(ctx context.Context) error {
-	text, err := manifests.ReadFile("manifests/coredns.yaml")
-	if err != nil {
-		return err
-	}
 	definitions := ""
 	for _, a := range addons.All() {
 		if a.Name == "prometheus" || a.Name == "traefik" || a.Name == "cert-manager" {
@@ -164,10 +160,8 @@ func (p *Platform) installAddons(ctx context.Context) error {
 	problems := make([]error, len(p.Planes))
 	for i, plane := range p.Planes {
 		wait.Go(func() {
-			dns := strings.NewReplacer("GIT_ADDRESS", cluster.GitAddress, "GIT_HOST", cluster.GitHost,
-				"COREDNS_IMAGE", images.CoreDNSImage, "DNS_ADDRESS", p.DNS(plane.Name)).Replace(string(text))
 			apply := []string{"apply", "--server-side", "--force-conflicts", "-f", "-"}
-			if _, problems[i] = p.Kubectl(ctx, plane.Name, dns, apply...); problems[i] != nil {
+			if problems[i] = installDNS(ctx, p.Config, plane.Name); problems[i] != nil {
 				return
 			}
 			if _, problems[i] = p.Kubectl(ctx, plane.Name, definitions, apply...); problems[i] != nil {
