@@ -13,7 +13,7 @@ import (
 // the chart fires and clears.
 func TestCriterion3Metrics(t *testing.T) {
 	criterion(t, 3)
-	r := reachCluster(t)
+	r := reachHub(t)
 	prometheus, app := r.prometheus(t), r.staging(t)
 
 	pods := r.readyPods(t, staging)
@@ -48,7 +48,7 @@ func TestCriterion3Metrics(t *testing.T) {
 // rule, unchanged, that fires; when the pod that was killed is replaced it clears.
 func TestCriterion3Alert(t *testing.T) {
 	criterion(t, 3)
-	r := reachCluster(t)
+	r := reachHub(t)
 	prometheus, app := r.prometheus(t), r.staging(t)
 	const alert = "CorePipelineOutOfMemory"
 	eventually(t, 2*time.Minute, "the rule in Prometheus", func() (bool, string) {
