@@ -1,12 +1,10 @@
 package live
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,7 +29,12 @@ func TestCriterion6Logs(t *testing.T) {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)
 	trace := hex.EncodeToString(id)
-	if code, err := ask(t.Context(), app, "http://app/items/none", http.Header{"Traceparent": {"00-" + trace + "-00f067aa0ba902b7-01"}}); err != nil || code != http.StatusBadRequest {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://app/items/none", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
+	if code, err := answer(app, request); err != nil || code != http.StatusBadRequest {
 		t.Fatalf("a wrong request was answered %d, %v", code, err)
 	}
 	var line logLine
@@ -57,20 +60,4 @@ func TestCriterion6Logs(t *testing.T) {
 		t.Errorf("the line of the request is %+v", line)
 	}
 	report(t, 6, "%d lines of staging's pods are JSON with time, level, service and environment; the line of a request has its trace, %s after it", lines, waited)
-}
-
-// ask sends a GET with headers and returns the answer's status.
-func ask(ctx context.Context, client *http.Client, url string, header http.Header) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	request.Header = header
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	_, err = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, err
 }
