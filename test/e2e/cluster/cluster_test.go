@@ -58,9 +58,10 @@ func TestChild(t *testing.T) {
 func TestNothingStays(t *testing.T) {
 	needRoot(t)
 	for name, end := range map[string]func(t *testing.T, child *exec.Cmd, dir string){
-		"panic":     func(*testing.T, *exec.Cmd, string) {},
-		"interrupt": func(t *testing.T, child *exec.Cmd, _ string) { send(t, child.Process.Pid, syscall.SIGINT) },
-		"killed":    func(t *testing.T, child *exec.Cmd, _ string) { send(t, child.Process.Pid, syscall.SIGKILL) },
+		"panic": func(*testing.T, *exec.Cmd, string) {},
+		// A shell may have told what it runs in the background to ignore an interrupt; this it does not.
+		"ended":  func(t *testing.T, child *exec.Cmd, _ string) { send(t, child.Process.Pid, syscall.SIGTERM) },
+		"killed": func(t *testing.T, child *exec.Cmd, _ string) { send(t, child.Process.Pid, syscall.SIGKILL) },
 		// Then nobody is left to remove the folder and the control groups; whoever starts the next cluster does.
 		"keeper killed": func(t *testing.T, child *exec.Cmd, dir string) {
 			send(t, keeper(t, dir), syscall.SIGKILL)
@@ -107,8 +108,12 @@ func TestNothingStays(t *testing.T) {
 				t.Error("nothing is there while it runs: the test does not see what it looks for")
 			}
 			end(t, child, dir)
+			late := time.AfterFunc(time.Minute, func() { _ = child.Process.Kill() })
 			if err := child.Wait(); err == nil {
 				t.Error("the child has ended well")
+			}
+			if !late.Stop() {
+				t.Error("the child had to be killed")
 			}
 			until(t, "the end of "+dir, func() error {
 				if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
