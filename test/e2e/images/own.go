@@ -18,7 +18,8 @@ const debianPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 // CoreDNSImage is the name of CoreDNS's image.
 const CoreDNSImage = "registry.k8s.io/coredns/coredns:v1.14.7"
 
-// Cluster is an archive with what every cluster needs: the program of the pods' namespaces, and CoreDNS.
+// Cluster is an archive with what every cluster needs: the program of the pods' namespaces, which is the image of the
+// chart in docs/getting-started.md, too, and CoreDNS.
 func Cluster(ctx context.Context, dir string) (string, error) {
 	pause, err := programs.Own(ctx, "images/pause")
 	if err != nil {
@@ -29,7 +30,7 @@ func Cluster(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	var made []image.Image
-	for name, program := range map[string]string{cluster.PauseImage: pause, CoreDNSImage: dns} {
+	for name, program := range map[string]string{cluster.PauseImage: pause, "registry.k8s.io/pause:3.10": pause, CoreDNSImage: dns} {
 		at := "/" + filepath.Base(program)
 		layer, err := image.Files(image.File{Path: at, Source: program, Mode: 0o755})
 		if err != nil {
@@ -43,15 +44,15 @@ func Cluster(ctx context.Context, dir string) (string, error) {
 
 func trim(s string) string { return strings.TrimSpace(s) }
 
-// SidecarName is the sidecar's image without tag or digest, as argocd/install has it with an owner in place of OWNER.
+// SidecarName is the name of the sidecar's image without tag or digest, as argocd/install has it with an owner in place of OWNER.
 const SidecarName = "ghcr.io/" + Owner + "/core-pipeline-cmp"
 
 // Owner is what the tests put in place of OWNER.
 const Owner = "example"
 
-// Sidecar is an archive with the image of this checkout's sidecar under that name and a tag: what the Dockerfile lays
-// out, as test/image holds it to.
-func Sidecar(ctx context.Context, dir, tag string) (string, error) {
+// Sidecar is an archive with the image of this checkout's sidecar under a name: what the Dockerfile lays out, as
+// test/image holds it to.
+func Sidecar(ctx context.Context, dir, name string) (string, error) {
 	root, err := programs.Root()
 	if err != nil {
 		return "", err
@@ -68,9 +69,10 @@ func Sidecar(ctx context.Context, dir, tag string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	_, tag, _ := strings.Cut(name, ":")
 	file := filepath.Join(dir, "sidecar-"+tag+".tar")
 	return file, image.Write(file, image.Image{
-		Name: SidecarName + ":" + tag, Entrypoint: []string{"/usr/local/bin/core-pipeline-cmp"}, User: "999",
+		Name: name, Entrypoint: []string{"/usr/local/bin/core-pipeline-cmp"}, User: "999",
 		Env: []string{"PATH=/usr/local/bin"}, Labels: map[string]string{"org.opencontainers.image.version": tag}, Layers: []v1.Layer{layer},
 	})
 }

@@ -103,7 +103,7 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	makers := []func() (string, error){
 		func() (string, error) { return images.Cluster(ctx, dir) },
-		func() (string, error) { return images.Sidecar(ctx, dir, "v1") },
+		func() (string, error) { return images.Sidecar(ctx, dir, images.SidecarName+":v1") },
 		func() (string, error) { return images.Application(ctx, dir, "1.0.0", "1.1.0") },
 		func() (string, error) { return images.Data(ctx, dir) },
 		func() (string, error) { return images.ArgoCD(ctx) },
@@ -130,7 +130,7 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	return nil
 }
 
-// addons are what a plane has: the hub everything, the others what an Application needs to be healthy.
+// addonsOf is what a plane has: the hub everything, the others what an Application needs to be healthy.
 func addonsOf(plane string) (installed, defined []addons.Addon) {
 	for _, a := range addons.All() {
 		if plane == Hub || a.Name == "metrics-server" || a.Name == "external-secrets" {
@@ -164,15 +164,15 @@ func (p *Platform) furnish(ctx context.Context, plane string) error {
 		_, err := p.Kubectl(ctx, plane, text, "apply", "--server-side", "--force-conflicts", "-f", "-")
 		return err
 	}
-	for _, name := range []string{"coredns", "data"} {
-		text, err := manifests.ReadFile("manifests/" + name + ".yaml")
-		if err != nil {
-			return err
-		}
-		if err := apply(strings.NewReplacer("GIT_ADDRESS", cluster.GitAddress, "GIT_HOST", cluster.GitHost,
-			"COREDNS_IMAGE", images.CoreDNSImage, "DNS_ADDRESS", p.DNS(plane)).Replace(string(text))); err != nil {
-			return err
-		}
+	if err := installDNS(ctx, p.Config, plane); err != nil {
+		return err
+	}
+	data, err := manifests.ReadFile("manifests/data.yaml")
+	if err != nil {
+		return err
+	}
+	if err := apply(string(data)); err != nil {
+		return err
 	}
 	installed, defined := addonsOf(plane)
 	for _, a := range defined {
