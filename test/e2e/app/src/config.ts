@@ -1,5 +1,7 @@
 // The environment, read once. Every problem is reported, not the first only.
 
+import { makeLog } from './log.js';
+
 export interface Config {
   readonly environment: string;
   /** Of the image. */
@@ -28,7 +30,17 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'];
 const sslmodes = ['disable', 'require', 'verify-ca', 'verify-full'];
 const mechanisms = ['', 'plain', 'scram-sha-256', 'scram-sha-512'];
 
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+/** Reads the environment of this process, or ends it with a line that says what is wrong. */
+export function configOfProcess(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    makeLog({ level: 'info', pretty: false, environment: process.env['APP_ENV'] ?? '' }).fatal((error as Error).message);
+    process.exit(1);
+  }
+}
+
+function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
   const text = (name: string, fallback = ''): string => env[name] || fallback;
   const required = (name: string): string => {

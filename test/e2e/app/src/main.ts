@@ -6,7 +6,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 
-import { readConfig, type Config } from './config.js';
+import { configOfProcess } from './config.js';
 import { ItemConsumer } from './consumer.js';
 import { ItemController, ProbeController, TestController } from './controllers.js';
 import { Dependencies } from './dependencies.js';
@@ -16,13 +16,7 @@ import { Metrics } from './metrics.js';
 import { CONFIG, LOG } from './tokens.js';
 import { stopTracing } from './tracing.js';
 
-let config: Config;
-try {
-  config = readConfig(process.env);
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+const config = configOfProcess();
 const log = makeLog({ ...config.log, environment: config.environment });
 const metrics = new Metrics();
 const lifecycle = new Lifecycle(log, metrics);

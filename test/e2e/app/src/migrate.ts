@@ -3,7 +3,7 @@
 
 import pg from 'pg';
 
-import { readConfig } from './config.js';
+import { configOfProcess } from './config.js';
 import { postgresOptions } from './dependencies.js';
 import { makeLog } from './log.js';
 
@@ -14,7 +14,7 @@ const steps: readonly string[] = [
 /** Any number that nothing else locks. */
 const lock = 7_320_001;
 
-const config = readConfig(process.env);
+const config = configOfProcess();
 const log = makeLog({ ...config.log, environment: config.environment });
 const client = new pg.Client({ ...postgresOptions(config), statement_timeout: 60_000 });
 try {
