@@ -30,7 +30,8 @@ var shared struct {
 	order     []string      // in which the Applications were first healthy
 }
 
-// deployed is the platform after the one apply, when every Application has been synced and healthy.
+// deployed is the platform after the one apply, when every Application has been synced and healthy: that of the run
+// whose folder E2E_RUN names, which `make e2e-up` prints, or one of this test's own.
 func deployed(t *testing.T) *platform.Platform {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
@@ -54,6 +55,13 @@ func deploy() error {
 	defer cancel()
 	start := time.Now()
 	var err error
+	if dir := os.Getenv("E2E_RUN"); dir != "" {
+		if shared.platform, err = platform.Open(dir); err != nil {
+			return err
+		}
+		_, err = watch(ctx, shared.platform, start)
+		return err
+	}
 	if shared.cluster, err = cluster.Start(ctx, platform.Planes()...); err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func Install(ctx context.Context, c *cluster.Config) (*Platform, error) {
 		}
 		slog.InfoContext(ctx, s.what, "seconds", int(time.Since(start).Seconds()))
 	}
-	return p, nil
+	return p, p.write()
 }
 
 func (p *Platform) pushImages(ctx context.Context) error {

@@ -86,7 +86,7 @@ func up(ctx context.Context, bare bool) error {
 			// It stays, so that one can look at what is wrong.
 			slog.Error("the cluster runs, but what is on it is not complete", "error", err)
 		}
-		fmt.Printf("# what Argo CD follows: change it, commit, git push\ncd %s\n", p.Repository.Dir)
+		fmt.Printf("# what Argo CD follows: change it, commit, git push\ncd %s\n# lets go test ./live use it, again and again\nexport E2E_RUN=%s\n", p.Repository.Dir, c.Dir)
 	}
 	for _, p := range c.Planes {
 		fmt.Printf("export KUBECONFIG=%s\n", c.Kubeconfig(p.Name))
