@@ -130,13 +130,13 @@ func TestCriterion9Leak(t *testing.T) {
 		}
 	}
 	leaking := r.client(victim.Status.PodIP + ":3000")
-	killed := eventually(t, 3*time.Minute, "the end of the pod that leaks", func() (bool, string) {
+	killed := eventually(t, 5*time.Minute, "the end of the pod that leaks", func() (bool, string) {
 		_, _ = status(t.Context(), leaking, http.MethodGet, "http://app"+leakingPath, nil)
 		p := r.pods(t, staging)[victim.Metadata.UID]
 		return p.restarts() > victim.restarts(), fmt.Sprintf("%+v", p)
 	})
 	reason := ""
-	back := eventually(t, 3*time.Minute, "the pod that was killed", func() (bool, string) {
+	back := eventually(t, 5*time.Minute, "the pod that was killed", func() (bool, string) {
 		p := r.pods(t, staging)[victim.Metadata.UID]
 		ready := len(p.Status.ContainerStatuses) > 0
 		for _, c := range p.Status.ContainerStatuses {
