@@ -30,9 +30,9 @@ const (
 	Main = "prod-eu-2"
 )
 
-// Planes are what Install needs.
+// Planes are what Install needs. What runs on a node of the hub finds a place on the two others.
 func Planes() []cluster.Plane {
-	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a"}}}
+	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a"}}}
 }
 
 // Target is a cluster as Argo CD knows it.
@@ -63,8 +63,10 @@ type Platform struct {
 	// Digests are those of the images in the registry, by name and tag.
 	Digests map[string]string
 
-	mu      sync.Mutex
 	project string // the folder with core-pipeline
+
+	mu      sync.Mutex
+	clients map[string]*http.Client // of the administrator, by plane
 }
 
 // Install installs everything up to the one apply of the bootstrap. It takes minutes, most of them waiting for pods.
@@ -244,8 +246,7 @@ func (p *Platform) installArgoCD(ctx context.Context) error {
 	if _, err := p.Kubectl(ctx, Hub, "", "create", "namespace", "argocd"); err != nil {
 		return err
 	}
-	_, err = p.Kubectl(ctx, Hub, "", "apply", "--server-side", "--force-conflicts", "-k", overlay)
-	return err
+	return p.applyArgoCD(ctx)
 }
 
 // argocdReady waits for every Deployment and StatefulSet of Argo CD.

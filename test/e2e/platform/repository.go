@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
@@ -103,6 +106,41 @@ func replace(file, pattern, replacement string) error {
 	return os.WriteFile(file, re.ReplaceAll(data, []byte(replacement)), 0o644)
 }
 
+// Values lays values over those in a file of the repository, key by key. Its comments go.
+func (r Repository) Values(file, text string) error {
+	var under, over map[string]any
+	data, err := os.ReadFile(filepath.Join(r.Dir, file))
+	if err == nil {
+		err = yaml.Unmarshal(data, &under)
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	if err := yaml.Unmarshal([]byte(text), &over); err != nil {
+		return fmt.Errorf("reading values for %s: %w", file, err)
+	}
+	if data, err = yaml.Marshal(merged(under, over)); err != nil {
+		return err
+	}
+	return r.Write(file, string(data))
+}
+
+func merged(under, over map[string]any) map[string]any {
+	all := maps.Clone(under)
+	if all == nil {
+		all = map[string]any{}
+	}
+	for key, value := range over {
+		a, below := all[key].(map[string]any)
+		b, above := value.(map[string]any)
+		if below && above {
+			value = merged(a, b)
+		}
+		all[key] = value
+	}
+	return all
+}
+
 // Write writes a file of the repository.
 func (r Repository) Write(file, text string) error {
 	at := filepath.Join(r.Dir, file)
@@ -119,8 +157,31 @@ func (r Repository) Commit(ctx context.Context, message string) (string, error) 
 			return "", err
 		}
 	}
+	return r.Head(ctx)
+}
+
+// Head is the revision of the working tree.
+func (r Repository) Head(ctx context.Context) (string, error) {
 	out, err := r.git(ctx, "rev-parse", "HEAD")
 	return strings.TrimSpace(out), err
+}
+
+// Restore makes the working tree what it was at a revision, without committing it. It says whether that is a change.
+func (r Repository) Restore(ctx context.Context, revision string) (bool, error) {
+	if _, err := r.git(ctx, "read-tree", "-u", "--reset", revision); err != nil {
+		return false, err
+	}
+	if _, err := r.git(ctx, "clean", "-fdq"); err != nil {
+		return false, err
+	}
+	out, err := r.git(ctx, "diff", "--cached", "--name-only", "HEAD")
+	return out != "", err
+}
+
+// Revert undoes a commit in the working tree, without committing that.
+func (r Repository) Revert(ctx context.Context, revision string) error {
+	_, err := r.git(ctx, "revert", "--no-commit", revision)
+	return err
 }
 
 func (r Repository) git(ctx context.Context, args ...string) (string, error) {

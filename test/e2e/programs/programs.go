@@ -83,9 +83,14 @@ var Project = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return dir, buildProject(root, "-o", dir+string(filepath.Separator), "./cmd/core-pipeline-cmp", "./cmd/core-pipeline")
+})
+
+// buildProject builds programs of the project with the Go that it is released with.
+func buildProject(root string, args ...string) error {
 	env, err := projectEnviron()
 	if err != nil {
-		return "", err
+		return err
 	}
 	goTool := "go"
 	for _, d := range filepath.SplitList(lookup(env, "PATH")) {
@@ -94,10 +99,9 @@ var Project = sync.OnceValues(func() (string, error) {
 			break
 		}
 	}
-	_, err = Run(context.Background(), root, env, goTool, "build", "-trimpath", "-o", dir+string(filepath.Separator),
-		"./cmd/core-pipeline-cmp", "./cmd/core-pipeline")
-	return dir, err
-})
+	_, err = Run(context.Background(), root, env, goTool, append([]string{"build", "-trimpath"}, args...)...)
+	return err
+}
 
 // Floor is the path of the program in test/e2e/floor.
 var Floor = sync.OnceValues(func() (string, error) {

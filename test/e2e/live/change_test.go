@@ -1,0 +1,148 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
+)
+
+// rolloutTime is how long a commit may take to be everywhere, prod's canary before the rest of prod.
+const rolloutTime = 6 * time.Minute
+
+// restored puts the repository back to what it is now when the test ends, and waits until it is so everywhere.
+func restored(t *testing.T, p *platform.Platform) {
+	t.Helper()
+	start, err := p.Repository.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The test's own context has ended.
+		ctx, cancel := context.WithTimeout(context.Background(), rolloutTime)
+		defer cancel()
+		changed, err := p.Repository.Restore(ctx, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		revision := ""
+		if changed {
+			if revision, err = p.Publish(ctx, "Put everything back"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for {
+			all, err := p.Applications(ctx)
+			done := err == nil
+			for _, target := range platform.Targets {
+				a, there := all[target.Application()]
+				done = done && there && a.Good() && (revision == "" || a.Status.Sync.Revision == revision)
+			}
+			if done {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("putting everything back: %v; seen:\n%s", errorOr(err, ctx.Err()), states(all))
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	})
+}
+
+func errorOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// publish commits and pushes what is in the working tree.
+func publish(t *testing.T, p *platform.Platform, message string) string {
+	t.Helper()
+	revision, err := p.Publish(t.Context(), message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+func edit(t *testing.T, p *platform.Platform, file, pattern, replacement string) {
+	t.Helper()
+	if err := p.Repository.Edit(file, pattern, replacement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// release writes a version of the application's image as the release of an environment.
+func release(t *testing.T, p *platform.Platform, environment, tag string) {
+	t.Helper()
+	if err := p.Repository.SetRelease(environment, tag, p.Digests[images.ApplicationName+":"+tag]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// arrived waits until an Application is synced to a revision and healthy, and its old pods are gone: until then they may
+// still answer.
+func arrived(t *testing.T, p *platform.Platform, target platform.Target, revision string) time.Duration {
+	t.Helper()
+	return eventually(t, rolloutTime, fmt.Sprintf("%.8s in %s", revision, target.Name), func() (bool, string) {
+		all, err := p.Applications(t.Context())
+		if a := all[target.Application()]; err != nil || !a.Good() || a.Status.Sync.Revision != revision {
+			return false, fmt.Sprintf("%s at %.8s, %v", a, a.Status.Sync.Revision, err)
+		}
+		return settled(t, p, target)
+	})
+}
+
+// settled says whether the pods of an application are those that its Deployment wants, all ready, and no other.
+func settled(t *testing.T, p *platform.Platform, target platform.Target) (bool, string) {
+	t.Helper()
+	out, err := p.Kubectl(t.Context(), target.Plane, "", "-n", target.Namespace(), "get", "-o", "json",
+		"deployments,pods", "-l", "app.kubernetes.io/component=api,app.kubernetes.io/instance=core-pipeline")
+	if err != nil {
+		return false, err.Error()
+	}
+	var list struct {
+		Items []struct {
+			Kind     string
+			Metadata struct{ Generation int64 }
+			Spec     struct{ Replicas int }
+			Status   struct {
+				ObservedGeneration                                          int64
+				Replicas, UpdatedReplicas, ReadyReplicas, AvailableReplicas int
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return false, err.Error()
+	}
+	pods, wanted := 0, 0
+	for _, i := range list.Items {
+		switch s := i.Status; {
+		case i.Kind == "Pod":
+			pods++
+		case s.ObservedGeneration != i.Metadata.Generation || s.Replicas != i.Spec.Replicas || s.UpdatedReplicas != i.Spec.Replicas || s.AvailableReplicas != i.Spec.Replicas:
+			return false, fmt.Sprintf("of %d replicas: %+v", i.Spec.Replicas, s)
+		default:
+			wanted = i.Spec.Replicas
+		}
+	}
+	return pods == wanted && wanted > 0, fmt.Sprintf("%d pods of %d wanted", pods, wanted)
+}
+
+// named is one of platform.Targets.
+func named(t *testing.T, name string) platform.Target {
+	t.Helper()
+	for _, target := range platform.Targets {
+		if target.Name == name {
+			return target
+		}
+	}
+	t.Fatalf("no target is called %s", name)
+	return platform.Target{}
+}

@@ -1,0 +1,254 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
+)
+
+// TestT22SecondRenderer: another version of the sidecar beside the first changes nothing. When an ApplicationSet names
+// it, its manifests change, and those of the other environments do not.
+func TestT22SecondRenderer(t *testing.T) {
+	criterion(t, 0)
+	p := deployed(t)
+	restored(t, p)
+	archive, err := images.NextSidecar(t.TempDir(), images.SidecarName+":v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed, err := p.Push(t.Context(), archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]deployment{}
+	for _, target := range platform.Targets {
+		good(t, p, target.Application())
+		before[target.Name] = workload(t, p, target)
+	}
+	unchanged := func(what string) {
+		t.Helper()
+		hardRefresh(t, p, "-l", "app.kubernetes.io/part-of=core-pipeline")
+		for _, target := range platform.Targets {
+			good(t, p, target.Application())
+			d := workload(t, p, target)
+			if target.Environment == "dev" && what == "dev" {
+				if d.Metadata.Labels[programs.NextLabel] != "next" {
+					t.Errorf("dev is not rendered by the second renderer: %v", d.Metadata.Labels)
+				}
+				continue
+			}
+			if d.Metadata.Labels[programs.NextLabel] != "" || d.Metadata.Generation != before[target.Name].Metadata.Generation {
+				t.Errorf("%s has changed with %s: %v", target.Name, what, d.Metadata.Labels)
+			}
+		}
+	}
+	start := time.Now()
+	remove, err := p.SecondRenderer(t.Context(), pushed[images.SidecarName+":v2"])
+	if remove != nil {
+		t.Cleanup(func() {
+			if err := remove(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := time.Since(start)
+	unchanged("the second sidecar")
+
+	set := filepath.Join("argocd", "applicationsets", "dev.yaml")
+	edit(t, p, set, `name: core-pipeline-v1`, `name: core-pipeline-v2`)
+	took := arrived(t, p, named(t, "dev-eu-1"), publish(t, p, "Render dev with the next renderer"))
+	eventually(t, healTime, "the label of the second renderer", func() (bool, string) {
+		labels := workload(t, p, named(t, "dev-eu-1")).Metadata.Labels
+		return labels[programs.NextLabel] == "next", fmt.Sprint(labels)
+	})
+	unchanged("dev")
+	edit(t, p, set, `name: core-pipeline-v2`, `name: core-pipeline-v1`)
+	publish(t, p, "Render dev with the renderer of before")
+	eventually(t, healTime, "the end of that label", func() (bool, string) {
+		labels := workload(t, p, named(t, "dev-eu-1")).Metadata.Labels
+		return labels[programs.NextLabel] == "", fmt.Sprint(labels)
+	})
+	if !t.Failed() {
+		report(t, 0, "a second renderer beside the first, there after %s: named by dev's ApplicationSet it renders dev %s after the commit, and nothing else has changed",
+			there.Round(time.Second), took)
+	}
+}
+
+// hardRefresh lets Argo CD render Applications again, all at once, and waits until it has compared them all.
+func hardRefresh(t *testing.T, p *platform.Platform, selection ...string) time.Duration {
+	t.Helper()
+	kubectl(t, p, platform.Hub, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, selection...)...)
+	return compared(t, p, selection...)
+}
+
+func compared(t *testing.T, p *platform.Platform, selection ...string) time.Duration {
+	t.Helper()
+	const left = `jsonpath={.items[*].metadata.annotations.argocd\.argoproj\.io/refresh}`
+	return eventually(t, 5*time.Minute, "the comparison of all", func() (bool, string) {
+		out, err := p.Kubectl(t.Context(), platform.Hub, "", append([]string{"-n", "argocd", "get", "applications.argoproj.io", "-o", left}, selection...)...)
+		return err == nil && out == "", fmt.Sprint(len(strings.Fields(out)), " wait, ", err)
+	})
+}
+
+// many is how many Applications are refreshed at once.
+const many = 64
+
+// TestManyApplications: many Applications that are refreshed at once are all rendered and compared; when the sidecar is
+// killed in the middle of that, or repo-server is replaced, the next refresh compares all again.
+func TestManyApplications(t *testing.T) {
+	criterion(t, 0)
+	p := deployed(t)
+	target := named(t, "dev-eu-1")
+	good(t, p, target.Application())
+	var like struct {
+		Spec struct {
+			Source map[string]any
+		}
+	}
+	object(t, p, platform.Hub, &like, "applications.argoproj.io", target.Application(), "-n", "argocd")
+	var list []any
+	for i := range many {
+		name := fmt.Sprintf("e2e-many-%02d", i)
+		parameters := []any{
+			map[string]any{"name": "environment", "string": "dev"},
+			// A release of its own, so that no render is remembered for another.
+			map[string]any{"name": "release-name", "string": name},
+			map[string]any{"name": "value-files", "array": []string{"/argocd/envs/dev/release.yaml"}},
+		}
+		list = append(list, map[string]any{
+			"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+			"metadata": map[string]any{"name": name, "namespace": "argocd", "labels": map[string]string{"e2e": "many"}},
+			"spec": map[string]any{
+				"project": "core-pipeline-dev", "destination": map[string]string{"name": target.Name, "namespace": target.Namespace()},
+				// Nothing syncs them.
+				"source": map[string]any{
+					"repoURL": like.Spec.Source["repoURL"], "targetRevision": "main", "path": "charts/core-pipeline",
+					"plugin": map[string]any{"name": "core-pipeline-v1", "parameters": parameters},
+				},
+			},
+		})
+	}
+	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	selection := []string{"-l", "e2e=many"}
+	t.Cleanup(func() {
+		if _, err := p.Kubectl(context.Background(), platform.Hub, "", append([]string{"-n", "argocd", "delete", "applications.argoproj.io"}, selection...)...); err != nil {
+			t.Error(err)
+		}
+	})
+	start := time.Now()
+	if _, err := p.Kubectl(t.Context(), platform.Hub, string(text), "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	// wrong are those that Argo CD could not render or compare, or has not yet.
+	wrong := func() map[string]string {
+		t.Helper()
+		all, err := p.Applications(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad, n := map[string]string{}, 0
+		for name, a := range all {
+			if !strings.HasPrefix(name, "e2e-many-") {
+				continue
+			}
+			n++
+			if a.Status.Sync.Status != "OutOfSync" || len(a.Status.Resources) < 8 {
+				bad[name] = a.String()
+			}
+			for _, c := range a.Status.Conditions {
+				if strings.HasSuffix(c.Type, "Error") {
+					bad[name] = a.String()
+				}
+			}
+		}
+		if n != many {
+			t.Fatalf("there are %d Applications of %d", n, many)
+		}
+		return bad
+	}
+	eventually(t, 5*time.Minute, "the first comparison", func() (bool, string) {
+		bad := wrong()
+		return len(bad) == 0, fmt.Sprint(len(bad), " of ", many, " are not: ", bad)
+	})
+	first := time.Since(start)
+	again := hardRefresh(t, p, selection...)
+	if bad := wrong(); len(bad) > 0 {
+		t.Errorf("%d of %d are not compared: %v", len(bad), many, bad)
+	}
+	report(t, 0, "%d Applications on one repo-server: created and compared in %s; refreshed at once, and all rendered again, in %s, no error", many, first.Round(time.Second), again)
+
+	disturbed := func(what string, disturb func()) {
+		t.Helper()
+		kubectl(t, p, platform.Hub, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, selection...)...)
+		disturb()
+		compared(t, p, selection...)
+		hit := len(wrong())
+		start := time.Now()
+		eventually(t, 5*time.Minute, "repo-server", func() (bool, string) {
+			out, err := p.Kubectl(t.Context(), platform.Hub, "", "-n", "argocd", "rollout", "status", "deployment/argocd-repo-server", "--timeout=1s")
+			return err == nil, fmt.Sprint(out, err)
+		})
+		ready := time.Since(start)
+		took := hardRefresh(t, p, selection...)
+		if bad := wrong(); len(bad) > 0 {
+			t.Errorf("%d of %d are not compared after %s: %v", len(bad), many, what, bad)
+		}
+		for _, target := range platform.Targets {
+			good(t, p, target.Application())
+		}
+		report(t, 0, "%s while %d Applications are rendered: %d show an error until the next refresh; repo-server is ready %s later, and then all are rendered in %s", what, many, hit, ready.Round(time.Second), took)
+	}
+	disturbed("the sidecar killed", func() { killSidecar(t, p) })
+	disturbed("the pod of repo-server deleted", func() {
+		kubectl(t, p, platform.Hub, "-n", "argocd", "delete", "pod", "-l", "app.kubernetes.io/name=argocd-repo-server", "--wait=false")
+	})
+}
+
+// killSidecar kills the sidecar's process as the kernel does when memory runs out. The run's processes can be seen from
+// this one; which one it is, its command and its control group say.
+func killSidecar(t *testing.T, p *platform.Platform) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := 0
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err != nil || !strings.HasPrefix(string(line), "/usr/local/bin/core-pipeline-cmp\x00serve\x00") {
+			continue
+		}
+		groups, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
+		if err != nil || !strings.Contains(string(groups), "/"+p.Name+"/") {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		killed++
+	}
+	if killed != 1 {
+		t.Fatalf("%d processes were killed, not one", killed)
+	}
+}

@@ -1,0 +1,151 @@
+package live
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
+)
+
+// traffic is a constant load on the application of a cluster, through its Service, from the network of the cluster.
+// Half of the requests take a connection of their own, so that kube-proxy chooses a pod for each. The others keep their
+// connections, as an Ingress controller does: one that a pod closes while it is idle is replaced, as every client does.
+type traffic struct {
+	stop   context.CancelFunc
+	ended  sync.WaitGroup
+	mu     sync.Mutex
+	counts map[string]int // by what came of the request; "200" is the only good one
+}
+
+const (
+	// requestRate is how many requests a second each half sends.
+	requestRate = 25
+	// requestsInFlight is how many wait for an answer at most; then the load waits, too.
+	requestsInFlight = 32
+	// requestTime is how long a request may take before it counts as failed.
+	requestTime = 10 * time.Second
+)
+
+// startTraffic begins a load that ends with the test or with end. Only Services of the hub can be reached.
+func startTraffic(t *testing.T, p *platform.Platform, target platform.Target) *traffic {
+	t.Helper()
+	address := kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}")
+	ctx, stop := context.WithCancel(context.Background())
+	load := &traffic{stop: stop, counts: map[string]int{}}
+	for _, kept := range []bool{false, true} {
+		transport := &http.Transport{DisableKeepAlives: !kept, MaxIdleConnsPerHost: 8, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return connect(ctx, p.Proxy, address)
+		}}
+		client := &http.Client{Transport: transport, Timeout: requestTime}
+		load.ended.Go(func() {
+			load.run(ctx, client)
+			transport.CloseIdleConnections()
+		})
+	}
+	t.Cleanup(load.end)
+	return load
+}
+
+func (l *traffic) run(ctx context.Context, client *http.Client) {
+	tick := time.NewTicker(time.Second / requestRate)
+	defer tick.Stop()
+	places := make(chan struct{}, requestsInFlight)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		places <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-places }()
+			// Not ctx: what is under way when the load ends is answered and counted.
+			code, err := status(context.Background(), client, http.MethodGet, "http://core-pipeline/", nil)
+			result := fmt.Sprint(code)
+			if err != nil {
+				result = err.Error()
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.counts[result]++
+		})
+	}
+}
+
+func (l *traffic) end() {
+	l.stop()
+	l.ended.Wait()
+}
+
+// during sends requests until do has returned, and at least as many as 100, and wants each answered with 200. It returns
+// how many there were.
+func (l *traffic) during(t *testing.T, what string, do func()) int {
+	t.Helper()
+	before := l.snapshot()
+	do()
+	var seen map[string]int
+	all := 0
+	eventually(t, time.Minute, "traffic", func() (bool, string) {
+		seen, all = l.snapshot(), 0
+		for result, n := range before {
+			seen[result] -= n
+		}
+		for _, n := range seen {
+			all += n
+		}
+		return all >= 100, fmt.Sprint(seen)
+	})
+	if failed := all - seen["200"]; failed > 0 {
+		delete(seen, "200")
+		var lines []string
+		for _, result := range slices.Sorted(maps.Keys(seen)) {
+			lines = append(lines, fmt.Sprintf("%d: %s", seen[result], result))
+		}
+		t.Errorf("%d of %d requests failed during %s:\n%s", failed, all, what, strings.Join(lines, "\n"))
+	}
+	return all
+}
+
+func (l *traffic) snapshot() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.counts)
+}
+
+// connect opens a connection through an HTTP proxy, which says if it cannot.
+func connect(ctx context.Context, proxy, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", proxy)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		err = conn.SetDeadline(deadline)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", address, address)
+	}
+	if err == nil {
+		var answer *http.Response
+		// The other end says nothing before it is asked, so nothing stays in this reader.
+		if answer, err = http.ReadResponse(bufio.NewReader(conn), nil); err == nil && answer.StatusCode != http.StatusOK {
+			err = fmt.Errorf("the proxy answers %s", answer.Status)
+		}
+	}
+	if err = errors.Join(err, conn.SetDeadline(time.Time{})); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
