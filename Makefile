@@ -138,9 +138,9 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v /live$$) && $(E2E_TESTS) $$others
 	cd test/e2e && $(E2E_TESTS) -v ./live
 
-# What the clusters and the application under test need of the system. Without it, the tests say so.
+# Without them, the tests say so.
 .PHONY: e2e-packages
-e2e-packages:
+e2e-packages: ## Install what the clusters and the application under test need of the system; needs root on Debian or Ubuntu
 	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap npm:npm redis-server:redis-server; do \
 	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \

@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// Artifacts is the folder for what one needs to find out why a test of a package has failed: below E2E_ARTIFACTS, or else
+// a new one for temporary files.
+func Artifacts(name string) string {
+	if dir := os.Getenv("E2E_ARTIFACTS"); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	return filepath.Join(os.TempDir(), "core-pipeline-"+name+"-"+time.Now().Format("20060102-150405"))
+}
+
 // Collect copies the logs of all components and of all pods to dir, and writes beside them what kubectl says of every
 // plane. No Secret is among it. What cannot be had is left out.
 func (c *Config) Collect(ctx context.Context, dir string) error {

@@ -3,7 +3,6 @@ package gettingstarted
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,7 +168,7 @@ func environment(c *cluster.Config, home, bare string) []string {
 
 func collect(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("core-pipeline-getting-started-%d", os.Getpid()))
+	dir := cluster.Artifacts("gettingstarted")
 	if err := c.Collect(context.WithoutCancel(t.Context()), dir); err != nil {
 		t.Log(err)
 	}

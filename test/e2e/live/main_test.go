@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -145,10 +144,7 @@ func TestMain(m *testing.M) {
 
 // collect leaves what one needs to find out why a test has failed.
 func collect(c *cluster.Cluster) {
-	dir := os.Getenv("E2E_ARTIFACTS")
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "core-pipeline-e2e-"+time.Now().Format("20060102-150405"))
-	}
+	dir := cluster.Artifacts("live")
 	if err := c.Collect(context.Background(), dir); err != nil {
 		fmt.Fprintln(os.Stderr, "collecting logs:", err)
 	}
