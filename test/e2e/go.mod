@@ -2,6 +2,9 @@ module github.com/core-pipeline/core-pipeline-cmp/test/e2e
 
 go 1.27.0
 
+// Where npm was run in that folder.
+ignore ./app/node_modules
+
 require (
 	github.com/argoproj/argo-cd/gitops-engine/v3 v3.6.1
 	github.com/argoproj/argo-cd/v3 v3.6.1

@@ -23,7 +23,7 @@ type group struct {
 	unified     bool
 }
 
-// newGroup makes a group. It skips the test where it may not.
+// newGroup makes a group. It skips the test where it may not. Without a limit there is none.
 func newGroup(t *testing.T, limits corev1.ResourceList) group {
 	t.Helper()
 	name := fmt.Sprintf("cp-app-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-"))
@@ -31,11 +31,14 @@ func newGroup(t *testing.T, limits corev1.ResourceList) group {
 	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
 		g = group{memory: filepath.Join(cgroupRoot, name), cpu: filepath.Join(cgroupRoot, name), unified: true}
 	}
-	memory, cpu := limits.Memory().Value(), limits.Cpu().MilliValue()
 	const period = 100_000
+	memory, quota := limits.Memory().Value(), limits.Cpu().MilliValue()*period/1000
+	if quota == 0 {
+		quota = -1
+	}
 	settings := map[string]int64{
 		filepath.Join(g.memory, "memory.limit_in_bytes"): memory,
-		filepath.Join(g.cpu, "cpu.cfs_period_us"):        period, filepath.Join(g.cpu, "cpu.cfs_quota_us"): cpu * period / 1000,
+		filepath.Join(g.cpu, "cpu.cfs_period_us"):        period, filepath.Join(g.cpu, "cpu.cfs_quota_us"): quota,
 	}
 	if g.unified {
 		settings = map[string]int64{filepath.Join(g.memory, "memory.max"): memory, filepath.Join(g.memory, "memory.swap.max"): 0}
@@ -47,8 +50,8 @@ func newGroup(t *testing.T, limits corev1.ResourceList) group {
 	for file, value := range settings {
 		problems = append(problems, os.WriteFile(file, fmt.Append(nil, value), 0o644))
 	}
-	if g.unified {
-		problems = append(problems, os.WriteFile(filepath.Join(g.cpu, "cpu.max"), fmt.Appendf(nil, "%d %d", cpu*period/1000, period), 0o644))
+	if g.unified && quota > 0 {
+		problems = append(problems, os.WriteFile(filepath.Join(g.cpu, "cpu.max"), fmt.Appendf(nil, "%d %d", quota, period), 0o644))
 	}
 	t.Cleanup(func() {
 		for _, dir := range []string{g.memory, g.cpu} {
