@@ -41,13 +41,18 @@ func TestCriterion10NoFailedRequest(t *testing.T) {
 			return done && workload(t, p, target).Spec.Replicas == n, seen
 		})
 	}
+	// Without the five minutes that the autoscaler waits before it takes a pod away.
+	more := func() {
+		t.Helper()
+		edit(t, p, values, `minReplicas: 2`, "minReplicas: 3\n  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}")
+	}
 	phase("a new image by commit", func() {
 		release(t, p, "staging", "1.1.0")
 		arrived(t, p, target, publish(t, p, "Release 1.1.0 in staging"))
 	})
 	phase("a changed setting and a third pod by commit", func() {
 		edit(t, p, values, `LOG_LEVEL: info`, `LOG_LEVEL: warn`)
-		edit(t, p, values, `minReplicas: 2`, `minReplicas: 3`)
+		more()
 		arrived(t, p, target, publish(t, p, "Log less in staging"))
 		replicas(3)
 	})
@@ -62,7 +67,7 @@ func TestCriterion10NoFailedRequest(t *testing.T) {
 		if _, err := p.Repository.Restore(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
-		edit(t, p, values, `minReplicas: 2`, `minReplicas: 3`)
+		more()
 		arrived(t, p, target, publish(t, p, "Go back to 1.0.0 and its settings in staging"))
 		if got := workload(t, p, target).Spec.Template.Spec.Containers[0].Image; !strings.Contains(got, ":1.0.0@") {
 			t.Errorf("staging runs %s", got)

@@ -18,8 +18,10 @@ import (
 )
 
 // traffic is a constant load on the application of a cluster, through its Service, from the network of the cluster.
-// Half of the requests take a connection of their own, so that kube-proxy chooses a pod for each. The others keep their
+// A third of the requests take a connection of their own, so that kube-proxy chooses a pod for each. A third keep their
 // connections, as an Ingress controller does: one that a pod closes while it is idle is replaced, as every client does.
+// Staging's Service prefers pods of the zone that a request comes from, so the last third goes to a Service of the test
+// that leads to all of them.
 type traffic struct {
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
@@ -28,8 +30,9 @@ type traffic struct {
 }
 
 const (
-	// requestRate is how many requests a second each half sends.
-	requestRate = 25
+	everywhereName = "e2e-traffic"
+	// requestRate is how many requests a second each third sends.
+	requestRate = 20
 	// requestsInFlight is how many wait for an answer at most; then the load waits, too.
 	requestsInFlight = 32
 	// requestTime is how long a request may take before it counts as failed.
@@ -39,14 +42,37 @@ const (
 // startTraffic begins a load that ends with the test or with end. Only Services of the hub can be reached.
 func startTraffic(t *testing.T, p *platform.Platform, target platform.Target) *traffic {
 	t.Helper()
-	address := kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}")
+	everywhere := fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: %s, namespace: %s}
+spec:
+  selector: {app.kubernetes.io/component: api, app.kubernetes.io/instance: core-pipeline}
+  ports: [{port: 80, targetPort: http}]
+`, everywhereName, target.Namespace())
+	if _, err := p.Kubectl(t.Context(), target.Plane, everywhere, "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := p.Kubectl(context.Background(), target.Plane, "", "-n", target.Namespace(), "delete", "service", everywhereName); err != nil {
+			t.Error(err)
+		}
+	})
 	ctx, stop := context.WithCancel(context.Background())
 	load := &traffic{stop: stop, counts: map[string]int{}}
-	for _, kept := range []bool{false, true} {
-		transport := &http.Transport{DisableKeepAlives: !kept, MaxIdleConnsPerHost: 8, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	for _, stream := range []struct {
+		service string
+		kept    bool
+	}{{"core-pipeline", false}, {"core-pipeline", true}, {everywhereName, false}} {
+		address := kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", stream.service, "-o", "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}")
+		transport := &http.Transport{DisableKeepAlives: !stream.kept, MaxIdleConnsPerHost: 8, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return connect(ctx, p.Proxy, address)
 		}}
 		client := &http.Client{Transport: transport, Timeout: requestTime}
+		// kube-proxy learns of a new Service a moment after the API server.
+		eventually(t, time.Minute, "an answer of Service "+stream.service, func() (bool, string) {
+			code, err := status(t.Context(), client, http.MethodGet, "http://core-pipeline/", nil)
+			return code == http.StatusOK, fmt.Sprint(code, err)
+		})
 		load.ended.Go(func() {
 			load.run(ctx, client)
 			transport.CloseIdleConnections()
