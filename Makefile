@@ -140,7 +140,7 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 
 # Without them, the tests say so.
 .PHONY: e2e-packages
-e2e-packages: ## Install what clusters and the application under test need of the system; needs root on Debian or Ubuntu
+e2e-packages: ## Install the system's packages that the end-to-end tests need, or say which are missing
 	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap npm:npm redis-server:redis-server; do \
 	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \

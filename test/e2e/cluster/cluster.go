@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -146,6 +148,34 @@ func Down() error {
 // of all.
 func (c *Config) Transport() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: c.Proxy}), MaxIdleConnsPerHost: 64}
+}
+
+// Dial connects to an address in that network.
+func (c *Config) Dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", c.Proxy)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	if _, err := fmt.Fprintf(conn, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", address); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	// The other side says nothing before it is spoken to: what follows the answer's head is not swallowed.
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("connecting to %s: %s", address, answer.Status)
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // Client is the administrator of a plane.

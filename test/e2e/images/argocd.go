@@ -2,9 +2,12 @@ package images
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -28,19 +31,21 @@ var argocdRoles = []string{
 // ArgoCD is an archive with the images of Argo CD's own install manifests, that of Dex excepted: laid out as Argo CD's
 // Dockerfile does, without git-lfs, and Debian's Redis under the name of the one that the manifests use.
 func ArgoCD(ctx context.Context) (string, error) {
-	return cached(strings.ReplaceAll(filepath.Base(argocdName), ":", "-")+".tar", func(file string) error {
-		program, err := programs.ArgoCD()
-		if err != nil {
-			return err
-		}
-		helm, err := programs.Helm4(ctx)
-		if err != nil {
-			return err
-		}
-		kustomize, err := programs.Kustomize(ctx)
-		if err != nil {
-			return err
-		}
+	program, err := programs.ArgoCD()
+	if err != nil {
+		return "", err
+	}
+	helm, err := programs.Helm4(ctx)
+	if err != nil {
+		return "", err
+	}
+	kustomize, err := programs.Kustomize(ctx)
+	if err != nil {
+		return "", err
+	}
+	// The paths have the versions in them.
+	sum := sha256.Sum256([]byte(strings.Join(slices.Concat([]string{program, helm, kustomize}, argocdRoles, debianBase.packages), " ")))
+	return cached(strings.ReplaceAll(filepath.Base(argocdName), ":", "-")+"-"+hex.EncodeToString(sum[:4])+".tar", func(file string) error {
 		module, err := programs.Run(ctx, ".", os.Environ(), "go", "list", "-m", "-f", "{{.Dir}}", programs.ArgoCDModule)
 		if err != nil {
 			return err

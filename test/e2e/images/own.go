@@ -93,27 +93,6 @@ func sidecar(dir, name, program string) (string, error) {
 // ApplicationName is the application's image without tag or digest, as the chart's values have it with an owner.
 const ApplicationName = "ghcr.io/" + Owner + "/core-pipeline"
 
-// StandIn is an archive with program standin under the application's name and these tags. Each is another image.
-func StandIn(ctx context.Context, dir string, tags ...string) (string, error) {
-	program, err := programs.Own(ctx, "images/standin")
-	if err != nil {
-		return "", err
-	}
-	layer, err := image.Files(image.File{Path: "/standin", Source: program, Mode: 0o755})
-	if err != nil {
-		return "", err
-	}
-	var made []image.Image
-	for _, tag := range tags {
-		made = append(made, image.Image{
-			Name: ApplicationName + ":" + tag, Entrypoint: []string{"/standin"}, User: "1000",
-			Labels: map[string]string{"org.opencontainers.image.version": tag}, Layers: []v1.Layer{layer},
-		})
-	}
-	file := filepath.Join(dir, "standin.tar")
-	return file, image.Write(file, made...)
-}
-
 // JobName is the image of program job, which a test gives to hooks of the chart.
 const JobName = "ghcr.io/" + Owner + "/e2e-job:v1"
 

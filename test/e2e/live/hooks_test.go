@@ -116,7 +116,7 @@ func TestT23Hooks(t *testing.T) {
 		text := "secret:\n  create: false\n  externalSecret:\n    enabled: true\n    secretStoreRef: {name: core-pipeline-staging}\n    remoteKey: core-pipeline/staging\n" +
 			"env: {LOG_LEVEL: " + level + "}\nhooks:\n" + job.hook("backup", "BACKUP_DESTINATION", "POSTGRES_PASSWORD") + job.hook("migration", migration...) + job.hook("smokeTest")
 		text = strings.Replace(text, "backup: {", "backup: {destination: \"s3://e2e/dev\", ", 1)
-		if err := p.Repository.Write(own, text); err != nil {
+		if err := p.Repository.Values(own, text); err != nil {
 			t.Fatal(err)
 		}
 	}

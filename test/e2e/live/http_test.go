@@ -17,6 +17,11 @@ func status(ctx context.Context, client *http.Client, method, url string, body [
 	if err != nil {
 		return 0, err
 	}
+	return answer(client, request)
+}
+
+// answer sends a request and returns the answer's status; 0 with an error if there is none.
+func answer(client *http.Client, request *http.Request) (int, error) {
 	response, err := client.Do(request)
 	if err != nil {
 		return 0, err

@@ -18,7 +18,7 @@ const prod = "core-pipeline-prod"
 // policy in its values takes effect.
 func TestCriterion4Ingress(t *testing.T) {
 	criterion(t, 4)
-	r := reachCluster(t)
+	r := reachHub(t)
 	host, https := r.edge(t)
 
 	t.Run("certificate", func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestCriterion4Ingress(t *testing.T) {
 			code, err := status(t.Context(), https, http.MethodGet, "https://"+host+"/health", nil)
 			return code == http.StatusOK, fmt.Sprint(code, " ", err)
 		})
-		conn, err := r.dial(t.Context(), r.service(t, "traefik", "traefik", "websecure"))
+		conn, err := r.Dial(t.Context(), r.service(t, "traefik", "traefik", "websecure"))
 		if err != nil {
 			t.Fatal(err)
 		}

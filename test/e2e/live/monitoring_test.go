@@ -13,7 +13,7 @@ import (
 // the chart fires and clears.
 func TestCriterion3Metrics(t *testing.T) {
 	criterion(t, 3)
-	r := reachCluster(t)
+	r := reachHub(t)
 	prometheus, app := r.prometheus(t), r.staging(t)
 
 	pods := r.readyPods(t, staging)
@@ -44,11 +44,14 @@ func TestCriterion3Metrics(t *testing.T) {
 	report(t, 3, "all %d queries of the dashboard return data", len(queries))
 }
 
+// alertTime is how long an alert may take to fire, and to clear: on a busy machine a leak is slow.
+const alertTime = 5 * time.Minute
+
 // Criterion 3, too. It lets a pod leak until it is killed. The alert has no time to wait for, so it is the shipped
 // rule, unchanged, that fires; when the pod that was killed is replaced it clears.
 func TestCriterion3Alert(t *testing.T) {
 	criterion(t, 3)
-	r := reachCluster(t)
+	r := reachHub(t)
 	prometheus, app := r.prometheus(t), r.staging(t)
 	const alert = "CorePipelineOutOfMemory"
 	eventually(t, 2*time.Minute, "the rule in Prometheus", func() (bool, string) {
@@ -60,24 +63,22 @@ func TestCriterion3Alert(t *testing.T) {
 		err := fetch(t.Context(), prometheus.client, "http://prometheus/api/v1/rules?type=alert&rule_name[]="+alert, &answer)
 		return err == nil && len(answer.Data.Groups) > 0, fmt.Sprint(answer, err)
 	})
-	var victim string
-	fired := eventually(t, 3*time.Minute, "the alert", func() (bool, string) {
-		_, _ = status(t.Context(), app, http.MethodGet, "http://app"+leakingPath, nil)
+	// replaced deletes the pods that it fires for, and says whether there are none.
+	replaced := func() (bool, string) {
 		found, err := prometheus.firing(t, alert, staging)
-		if len(found) > 0 {
-			victim = found[0].Metric["pod"]
-		}
-		return victim != "", fmt.Sprint(found, err)
-	})
-	r.run(t, "delete", "pod", "-n", staging, victim, "--wait=false")
-	cleared := eventually(t, 3*time.Minute, "the end of the alert", func() (bool, string) {
-		found, err := prometheus.firing(t, alert, staging)
-		// What else has been killed by the leak goes the same way.
 		for _, f := range found {
 			_, _ = r.try(t.Context(), "delete", "pod", "-n", staging, f.Metric["pod"], "--wait=false", "--ignore-not-found")
 		}
 		return err == nil && len(found) == 0, fmt.Sprint(found, err)
+	}
+	// A test before this one may have let a pod leak.
+	eventually(t, alertTime, "a time without the alert", replaced)
+	fired := eventually(t, alertTime, "the alert", func() (bool, string) {
+		_, _ = status(t.Context(), app, http.MethodGet, "http://app"+leakingPath, nil)
+		found, err := prometheus.firing(t, alert, staging)
+		return len(found) > 0, fmt.Sprint(found, err)
 	})
+	cleared := eventually(t, alertTime, "the end of the alert", replaced)
 	report(t, 3, "%s fires %s after a leak begins, and clears %s after the pod is replaced", alert, fired, cleared)
 }
 

@@ -139,7 +139,7 @@ func TestT09ProgressiveSync(t *testing.T) {
 			return a.Status.OperationState.Phase == "Succeeded" && a.Status.Health.Status == "Progressing"
 		})
 		release(t, p, "prod", "1.0.0")
-		if err := p.Repository.Write(own, job.values("migration", "-exit=1")); err != nil {
+		if err := p.Repository.Values(own, job.values("migration", "-exit=1")); err != nil {
 			t.Fatal(err)
 		}
 		edit(t, p, values, `(?m)^replicaCount: 3$`, "service:\n  annotations: {e2e/release: good}\n\nreplicaCount: 3")
@@ -150,7 +150,7 @@ func TestT09ProgressiveSync(t *testing.T) {
 	})
 	report(t, 10, "prod's canary, with a release that is never ready and then a migration that fails: %d requests, 0 failed", n)
 
-	if err := p.Repository.Write(own, job.values("smokeTest", "-exit=1")); err != nil {
+	if err := p.Repository.Values(own, job.values("smokeTest", "-exit=1")+"  migration: {enabled: false}\n"); err != nil {
 		t.Fatal(err)
 	}
 	repaired = publish(t, p, "Take the migration away, and ask the canary something that it does not know")

@@ -1,9 +1,7 @@
 package live
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -65,7 +63,7 @@ spec:
 	}{{"core-pipeline", false}, {"core-pipeline", true}, {everywhereName, false}} {
 		address := kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", stream.service, "-o", "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}")
 		transport := &http.Transport{DisableKeepAlives: !stream.kept, MaxIdleConnsPerHost: 8, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return connect(ctx, p.Proxy, address)
+			return p.Dial(ctx, address)
 		}}
 		client := &http.Client{Transport: transport, Timeout: requestTime}
 		// kube-proxy learns of a new Service a moment after the API server.
@@ -148,30 +146,4 @@ func (l *traffic) snapshot() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.counts)
-}
-
-// connect opens a connection through an HTTP proxy, which says if it cannot.
-func connect(ctx context.Context, proxy, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", proxy)
-	if err != nil {
-		return nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		err = conn.SetDeadline(deadline)
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", address, address)
-	}
-	if err == nil {
-		var answer *http.Response
-		// The other end says nothing before it is asked, so nothing stays in this reader.
-		if answer, err = http.ReadResponse(bufio.NewReader(conn), nil); err == nil && answer.StatusCode != http.StatusOK {
-			err = fmt.Errorf("the proxy answers %s", answer.Status)
-		}
-	}
-	if err = errors.Join(err, conn.SetDeadline(time.Time{})); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return conn, nil
 }

@@ -7,8 +7,20 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/addons"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
+
+// applicationValues are what the values of every cluster say about the application under test.
+var applicationValues = fmt.Sprintf(`# The application under test has a migration, and misbehaves when it is asked to.
+hooks:
+  migration:
+    enabled: true
+    command: ["%s"]
+env:
+  TEST_ENDPOINTS: "true"
+`, strings.Join(images.Migration, `", "`))
 
 // account is what Argo CD uses in a cluster.
 const account = `apiVersion: v1
@@ -46,5 +58,12 @@ spec: {provider: {fake: {data: [{key: clusters/%s, value: %q}]}}}
 	if err != nil {
 		return err
 	}
-	return p.Repository.Write(filepath.Join("argocd", "clusters", t.Name+".yaml"), file)
+	if err := p.Repository.Write(filepath.Join("argocd", "clusters", t.Name+".yaml"), file); err != nil {
+		return err
+	}
+	values := applicationValues
+	if t.Plane == Hub {
+		values += addons.ClusterValues
+	}
+	return p.Repository.Write(filepath.Join("argocd", "envs", t.Environment, "clusters", t.Name+".yaml"), values)
 }

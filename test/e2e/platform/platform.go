@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -105,10 +106,11 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	makers := []func() (string, error){
 		func() (string, error) { return images.Cluster(ctx, dir) },
 		func() (string, error) { return images.Sidecar(ctx, dir, images.SidecarName+":v1") },
-		func() (string, error) { return images.StandIn(ctx, dir, "1.0.0", "1.1.0") },
+		func() (string, error) { return images.Application(ctx, dir, "1.0.0", "1.1.0") },
+		func() (string, error) { return images.Data(ctx, dir) },
 		func() (string, error) { return images.ArgoCD(ctx) },
 	}
-	for _, a := range p.addons() {
+	for _, a := range addons.All() {
 		makers = append(makers, func() (string, error) {
 			file := filepath.Join(dir, a.Name+".tar")
 			return file, a.Archive(ctx, file)
@@ -130,15 +132,16 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	return nil
 }
 
-// addons are those that an Application needs to be healthy.
-func (p *Platform) addons() []addons.Addon {
-	var needed []addons.Addon
+// addonsOf is what a plane has: the hub everything, the others what an Application needs to be healthy.
+func addonsOf(plane string) (installed, defined []addons.Addon) {
 	for _, a := range addons.All() {
-		if a.Name == "metrics-server" || a.Name == "external-secrets" {
-			needed = append(needed, a)
+		if plane == Hub || a.Name == "metrics-server" || a.Name == "external-secrets" {
+			installed = append(installed, a)
+		} else {
+			defined = append(defined, a)
 		}
 	}
-	return needed
+	return installed, defined
 }
 
 func (p *Platform) kubectl(plane string) addons.Kubectl {
@@ -148,43 +151,53 @@ func (p *Platform) kubectl(plane string) addons.Kubectl {
 }
 
 func (p *Platform) installAddons(ctx context.Context) error {
-	definitions := ""
-	for _, a := range addons.All() {
-		if a.Name == "prometheus" || a.Name == "traefik" || a.Name == "cert-manager" {
-			d, err := a.Definitions(ctx)
-			if err != nil {
-				return err
-			}
-			definitions += d
-		}
-	}
 	var wait sync.WaitGroup
 	problems := make([]error, len(p.Planes))
 	for i, plane := range p.Planes {
-		wait.Go(func() {
-			apply := []string{"apply", "--server-side", "--force-conflicts", "-f", "-"}
-			if problems[i] = installDNS(ctx, p.Config, plane.Name); problems[i] != nil {
-				return
-			}
-			if _, problems[i] = p.Kubectl(ctx, plane.Name, definitions, apply...); problems[i] != nil {
-				return
-			}
-			if problems[i] = addons.Apply(ctx, p.kubectl(plane.Name), p.addons()...); problems[i] != nil {
-				return
-			}
-			if problems[i] = addons.Ready(ctx, p.kubectl(plane.Name), p.addons()...); problems[i] != nil {
-				return
-			}
-			problems[i] = p.openAPI(ctx, plane.Name)
-		})
+		wait.Go(func() { problems[i] = p.furnish(ctx, plane.Name) })
 	}
 	wait.Wait()
-	for _, err := range problems {
+	return errors.Join(problems...)
+}
+
+// furnish installs DNS, the addons, and what the application needs.
+func (p *Platform) furnish(ctx context.Context, plane string) error {
+	apply := func(text string) error {
+		_, err := p.Kubectl(ctx, plane, text, "apply", "--server-side", "--force-conflicts", "-f", "-")
+		return err
+	}
+	if err := installDNS(ctx, p.Config, plane); err != nil {
+		return err
+	}
+	data, err := manifests.ReadFile("manifests/data.yaml")
+	if err != nil {
+		return err
+	}
+	if err := apply(string(data)); err != nil {
+		return err
+	}
+	installed, defined := addonsOf(plane)
+	for _, a := range defined {
+		definitions, err := a.Definitions(ctx)
 		if err != nil {
 			return err
 		}
+		if definitions != "" {
+			if err := apply(definitions); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	if err := addons.Apply(ctx, p.kubectl(plane), installed...); err != nil {
+		return err
+	}
+	if err := addons.Ready(ctx, p.kubectl(plane), installed...); err != nil {
+		return err
+	}
+	if _, err := p.Kubectl(ctx, plane, "", "-n", "data", "wait", "--for=condition=Available", "--timeout=180s", "deployments", "--all"); err != nil {
+		return err
+	}
+	return p.openAPI(ctx, plane)
 }
 
 // openAPI asks for what Argo CD begins with, in its encoding: an aggregated server can spoil it for all.

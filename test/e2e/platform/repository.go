@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
@@ -101,6 +104,41 @@ func replace(file, pattern, replacement string) error {
 		return fmt.Errorf("%s has nothing like %s", file, pattern)
 	}
 	return os.WriteFile(file, re.ReplaceAll(data, []byte(replacement)), 0o644)
+}
+
+// Values lays values over those in a file of the repository, key by key. Its comments go.
+func (r Repository) Values(file, text string) error {
+	var under, over map[string]any
+	data, err := os.ReadFile(filepath.Join(r.Dir, file))
+	if err == nil {
+		err = yaml.Unmarshal(data, &under)
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	if err := yaml.Unmarshal([]byte(text), &over); err != nil {
+		return fmt.Errorf("reading values for %s: %w", file, err)
+	}
+	if data, err = yaml.Marshal(merged(under, over)); err != nil {
+		return err
+	}
+	return r.Write(file, string(data))
+}
+
+func merged(under, over map[string]any) map[string]any {
+	all := maps.Clone(under)
+	if all == nil {
+		all = map[string]any{}
+	}
+	for key, value := range over {
+		a, below := all[key].(map[string]any)
+		b, above := value.(map[string]any)
+		if below && above {
+			value = merged(a, b)
+		}
+		all[key] = value
+	}
+	return all
 }
 
 // Write writes a file of the repository.

@@ -66,3 +66,25 @@ func TestOpenWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestValues: what is laid over values takes nothing else away.
+func TestValues(t *testing.T) {
+	r := Repository{t.TempDir()}
+	if err := r.Write("values.yaml", "# a comment\nenv: {A: one, B: two}\nhooks: {migration: {enabled: true, args: [a, b]}}\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Values("values.yaml", "env: {B: three}\nhooks: {migration: {args: [c]}, backup: {enabled: true}}\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(r.Dir, "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "env:\n  A: one\n  B: three\nhooks:\n  backup:\n    enabled: true\n  migration:\n    args:\n    - c\n    enabled: true\n"
+	if string(got) != want {
+		t.Errorf("got\n%s", got)
+	}
+	if err := r.Values("other.yaml", "env: {}"); err == nil {
+		t.Error("a file that is not there is no error")
+	}
+}

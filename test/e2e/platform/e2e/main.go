@@ -69,7 +69,11 @@ func build(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if _, err := images.Application(ctx, dir, "1.0.0"); err != nil {
+		return err
+	}
+	_, err = images.Data(ctx, dir)
+	return err
 }
 
 func up(ctx context.Context, bare bool) error {
