@@ -22,6 +22,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			lintCommand(stdout, stderr),
 			previewCommand(stdout, stderr),
 			clusterCommand(stdout, stderr),
+			imageCommand(stdout),
+			promoteCommand(stdout),
 			edge.VersionCommand(stdout, "core-pipeline"),
 		},
 	}
