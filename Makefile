@@ -14,6 +14,12 @@ PROMTOOL_VERSION  := v0.316.0
 KUBE_SCORE_VERSION := v1.20.0
 KUBECONFORM_VERSION := v0.8.0
 HELM_UNITTEST_VERSION := v1.1.2
+ACTIONLINT_VERSION := v1.7.12
+GOVULNCHECK_VERSION := v1.9.0
+# The newest that can be built from its module with the Go of this project.
+GORELEASER_VERSION := v2.15.1
+CYCLONEDX_VERSION := v1.10.0
+COSIGN_VERSION    := v3.1.3
 BUF_VERSION       := v1.75.0
 PROTOC_GEN_GO_VERSION      := v1.36.12
 PROTOC_GEN_GO_GRPC_VERSION := v1.6.2
@@ -29,6 +35,11 @@ PROMTOOL  := $(TOOLS)/promtool-$(PROMTOOL_VERSION)/promtool
 KUBE_SCORE := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 KUBECONFORM := $(TOOLS)/kubeconform-$(KUBECONFORM_VERSION)/kubeconform
 HELM_UNITTEST := $(TOOLS)/helm-unittest-$(HELM_UNITTEST_VERSION)/helm-unittest
+ACTIONLINT := $(TOOLS)/actionlint-$(ACTIONLINT_VERSION)/actionlint
+GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+GORELEASER := $(TOOLS)/goreleaser-$(GORELEASER_VERSION)/goreleaser
+CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+COSIGN    := $(TOOLS)/cosign-$(COSIGN_VERSION)/cosign
 PROTO     := $(TOOLS)/proto-$(BUF_VERSION)-$(PROTOC_GEN_GO_VERSION)-$(PROTOC_GEN_GO_GRPC_VERSION)
 GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
@@ -37,7 +48,7 @@ RACE := $(if $(shell command -v cc 2>/dev/null),-race)
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build both programs into bin/
@@ -70,6 +81,17 @@ fuzz: ## Run every fuzz target for a short time (FUZZTIME=30s)
 lint: $(GOLANGCI) ## Run golangci-lint and check that go.mod is tidy
 	$(GOLANGCI) run ./...
 	$(GO) mod tidy -diff
+	cd release && $(GOLANGCI) run --config ../.golangci.yml ./... && $(GO) mod tidy -diff
+
+.PHONY: workflows
+workflows: $(ACTIONLINT) ## Check the workflows with actionlint and against the rules of this repository, and run their steps
+	$(ACTIONLINT)
+	$(GO) test -count=1 ./test/workflows
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what is called; asks vuln.go.dev
+	$(GOVULNCHECK) ./...
+	cd release && $(GOVULNCHECK) ./...
 
 .PHONY: parity
 parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize programs
@@ -79,6 +101,13 @@ parity: $(HELM3) $(HELM4) $(KUSTOMIZE) ## Compare with the helm and kustomize pr
 .PHONY: chart
 chart: $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Check the chart's documentation, alerts, objects and rules with the programs made for that
 	HELM_DOCS=$(HELM_DOCS) PROMTOOL=$(PROMTOOL) KUBE_SCORE=$(KUBE_SCORE) KUBECONFORM=$(KUBECONFORM) HELM_UNITTEST=$(HELM_UNITTEST) CHART_REQUIRED=1 $(GO) test -count=1 -timeout 30m -run 'Program' ./test/chart
+
+.PHONY: chart-test
+chart-test: $(HELM3) $(HELM4) $(HELM_UNITTEST) ## For authors of the chart: lint every environment with helm 3 and 4, run the unit tests and the schema's tests
+	@set -e; for helm in $(HELM3) $(HELM4); do for env in dev staging prod test; do \
+	  $$helm lint --strict --quiet charts/core-pipeline --values charts/core-pipeline/values-$$env.yaml; \
+	done; done
+	HELM_UNITTEST=$(HELM_UNITTEST) CHART_REQUIRED=1 $(GO) test -count=1 -run 'Schema|ProgramUnittest|Changelog' ./test/chart
 
 .PHONY: monitoring
 monitoring: $(PROMTOOL) ## Let the sidecar's alerts fire, and parse its dashboard, with promtool
@@ -114,6 +143,42 @@ bench: $(HELM3) $(KUSTOMIZE) ## Measure against helm template and kustomize buil
 	cd test/e2e && HELM3=$(HELM3) KUSTOMIZE=$(KUSTOMIZE) BENCH_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) \
 	  $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
+# Releases: see CONTRIBUTING.md. RELEASE_FLAGS is empty where a tag is released.
+RELEASE_FLAGS ?= --snapshot
+
+.PHONY: release-snapshot
+release-snapshot: $(GORELEASER) $(CYCLONEDX) $(HELM3) ## Build into dist/ what a tag would release: programs, SBOMs, checksums, image, chart
+	GOFLAGS= PATH=$(dir $(CYCLONEDX)):$$PATH $(GORELEASER) release $(RELEASE_FLAGS) --clean --skip=publish
+	cd release && $(GO) run . image --dist ../dist --plugin ../plugin/plugin.yaml --out ../dist/image \
+	  --version "v$$(sed -n 's/.*"version":"\([^"]*\)".*/\1/p' ../dist/metadata.json)" \
+	  --revision "$$(git rev-parse HEAD)" --created "$$(git show -s --format=%cI HEAD)"
+	$(HELM3) package charts/core-pipeline --destination dist
+
+.PHONY: release-build
+release-build: ## Build into dist/ what the tag at HEAD releases
+	$(MAKE) release-snapshot RELEASE_FLAGS=
+
+.PHONY: release-notes
+release-notes: ## Print what CHANGELOG.md says about VERSION
+	@cd release && $(GO) run . notes --changelog ../CHANGELOG.md --version "$(VERSION)"
+
+.PHONY: release-push
+release-push: ## Push the image of dist/ to TO=registry/name:tag and print its name with the digest
+	@cd release && $(GO) run . push --layout ../dist/image --to "$(TO)"
+
+.PHONY: release-test
+release-test: $(HELM3) $(HELM4) $(CYCLONEDX) ## Build twice and compare; push, pull, verify and run image and chart against a registry on loopback
+	command -v gpg >/dev/null || { apt-get update -q; apt-get install -y -q --no-install-recommends gnupg; }
+	cd release && $(GO) vet ./... && HELM3=$(HELM3) HELM4=$(HELM4) CYCLONEDX=$(CYCLONEDX) RELEASE_REQUIRED=1 $(GO) test -count=1 -timeout 30m ./...
+
+.PHONY: release-sign
+release-sign: $(COSIGN) ## Sign and verify image and checksums with cosign, with a throw-away key; compiles cosign
+	cd release && COSIGN=$(COSIGN) $(GO) test -count=1 -run TestSign ./...
+
+.PHONY: tool-helm
+tool-helm: $(HELM3) ## Install helm and print where it is
+	@echo $(HELM3)
+
 .PHONY: tools
 tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Install the programs that the targets above use
 
@@ -133,6 +198,21 @@ $(PROTO)/buf:
 
 $(GOLANGCI):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(ACTIONLINT):
+	GOBIN=$(@D) $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
+$(GOVULNCHECK):
+	GOBIN=$(@D) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(GORELEASER):
+	GOBIN=$(@D) $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+$(CYCLONEDX):
+	GOBIN=$(@D) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(COSIGN):
+	GOBIN=$(@D) $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
 
 $(HELM_DOCS):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
