@@ -45,6 +45,7 @@ func (f *Fleet) Lint(options Options) Findings {
 		all = append(all, a.check()...)
 	}
 	all = append(all, f.checkAdmission(apps)...)
+	all = append(all, f.checkWindows(apps)...)
 	all = append(all, f.sourceOverrides(apps)...)
 	return all.sorted()
 }

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
-// Paths are the directories of a fleet, relative to the tree.
+// Paths are the directories of a fleet, relative to the tree. ApplicationSets
+// and Projects may be one directory, such as what kustomize has built: then it
+// may hold Applications, too, which are left out.
 type Paths struct {
 	Clusters, ApplicationSets, Projects string
 }
@@ -42,12 +45,12 @@ type projectFile struct {
 func Load(tree fs.FS, paths Paths) (*Fleet, Findings) {
 	f := &Fleet{paths: paths, tree: tree}
 	all := f.loadClusters()
-	all = append(all, load(tree, paths.ApplicationSets, header{"argoproj.io/v1alpha1", "ApplicationSet"}, func(d *document) {
+	all = append(all, load(tree, paths.ApplicationSets, setKind, paths.others(projectKind), func(d *document) {
 		s := &setFile{doc: d}
 		d.decode(&s.applicationSet)
 		f.sets = append(f.sets, s)
 	})...)
-	all = append(all, load(tree, paths.Projects, header{"argoproj.io/v1alpha1", "AppProject"}, func(d *document) {
+	all = append(all, load(tree, paths.Projects, projectKind, paths.others(setKind), func(d *document) {
 		p := &projectFile{doc: d}
 		d.decode(&p.appProject)
 		f.projects = append(f.projects, p)
@@ -55,8 +58,22 @@ func Load(tree fs.FS, paths Paths) (*Fleet, Findings) {
 	return f, all.sorted()
 }
 
-// load reads all objects of one kind in dir.
-func load(tree fs.FS, dir string, kind header, decode func(*document)) Findings {
+var (
+	setKind         = header{"argoproj.io/v1alpha1", "ApplicationSet"}
+	projectKind     = header{"argoproj.io/v1alpha1", "AppProject"}
+	applicationKind = header{"argoproj.io/v1alpha1", "Application"}
+)
+
+// others are the kinds that may lie beside those that are read.
+func (p Paths) others(other header) []header {
+	if p.ApplicationSets != p.Projects {
+		return nil
+	}
+	return []header{other, applicationKind}
+}
+
+// load reads all objects of one kind in dir, and passes over the others.
+func load(tree fs.FS, dir string, kind header, others []header, decode func(*document)) Findings {
 	var all Findings
 	found := false
 	err := eachFile(tree, dir, func(file string, data []byte) {
@@ -64,6 +81,9 @@ func load(tree fs.FS, dir string, kind header, decode func(*document)) Findings 
 		all = append(all, failed...)
 		all = append(all, leftOver(file, data)...)
 		for _, d := range docs {
+			if slices.Contains(others, d.header()) {
+				continue
+			}
 			if _, ok := d.expect(kind); ok {
 				decode(d)
 			}

@@ -4,13 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
-
-	// The names of time zones, on systems that have none.
-	_ "time/tzdata"
 
 	"github.com/gobwas/glob"
-	"github.com/robfig/cron/v3"
 )
 
 // admits tells which destination of the project admits the Application, as
@@ -104,28 +99,9 @@ func (p *projectFile) check() Findings {
 			}
 		}
 	}
+	p.checkRoles(d)
 	for i, w := range p.Spec.SyncWindows {
 		w.check(d, fmt.Sprintf("spec.syncWindows[%d]", i))
 	}
 	return d.findings
-}
-
-var schedule = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
-
-func (w syncWindow) check(d *document, field string) {
-	if w.Kind != "allow" && w.Kind != "deny" {
-		d.find(field+".kind", "expected allow or deny")
-	}
-	if _, err := schedule.Parse(w.Schedule); err != nil || strings.Contains(w.Schedule, "TZ=") {
-		d.find(field+".schedule", "is not five fields of cron, such as 0 16 * * 5; Argo CD would block every sync")
-	}
-	if duration, err := time.ParseDuration(w.Duration); err != nil || duration <= 0 {
-		d.find(field+".duration", "is not a duration such as 64h")
-	}
-	if _, err := time.LoadLocation(w.TimeZone); err != nil || w.TimeZone == "Local" {
-		d.find(field+".timeZone", "is not a time zone such as Europe/Berlin; Argo CD would take UTC and not say so")
-	}
-	if len(w.Applications)+len(w.Namespaces)+len(w.Clusters) == 0 {
-		d.find(field, "names no applications, namespaces or clusters, and applies to nothing")
-	}
 }

@@ -236,6 +236,7 @@ func TestHelmValues(t *testing.T) {
 			Env             []any
 			ExtraContainers []any
 		}
+		ExtraObjects []any
 	}
 	if err := yaml.UnmarshalStrict(read(t, "install/argo-helm-values.yaml"), &values); err != nil {
 		t.Fatal(err)
@@ -257,6 +258,22 @@ func TestHelmValues(t *testing.T) {
 	}
 	if strings.Contains(string(read(t, "install/argo-helm-values.yaml")), "{{") {
 		t.Error("Helm would take something for a template")
+	}
+	// What the components add to Argo CD's own objects.
+	var added []any
+	for _, r := range objects.Resources() {
+		if !strings.Contains(install, "kind: "+r.GetKind()+"\nmetadata: {name: "+r.GetName()+"}") {
+			added = append(added, find(t, objects, r.GetKind(), r.GetName()))
+		}
+	}
+	if diff := cmp.Diff(normal(t, added), normal(t, values.ExtraObjects)); diff != "" {
+		t.Errorf("further objects (-kustomize +helm):\n%s", diff)
+	}
+	// The pod's containers mount volumes that the chart makes, too.
+	for _, v := range spec["volumes"].([]any) {
+		if name := v.(map[string]any)["name"]; name != "var-files" && name != "plugins" {
+			t.Errorf("the values have no volume %s", name)
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ type block struct {
 	text string
 }
 
-var fence = regexp.MustCompile("^( *)```([a-zA-Z]*)$")
+var fence = regexp.MustCompile("^( *)```([a-zA-Z]*)(?: [a-z/.-]+)?$")
 
 // blocks splits a page into its code and its prose.
 func blocks(t testing.TB, page string) (code []block, prose string) {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/kubernetes"
 )
 
 // manifests copies argocd/ and puts the install manifests of the Argo CD of
@@ -54,11 +56,11 @@ var finalizer = regexp.MustCompile(`(?m)^Warning: metadata\.finalizers: "resourc
 // runner types commands of kubectl in dir. Any other warning is a failure.
 func runner(t *testing.T, dir string) func(line string) {
 	t.Helper()
-	kubectl, s := program(t, "kubectl", buildKubectl), startServer(t)
+	kubectl, s := kubernetes.Program(t, "kubectl"), kubernetes.Start(t)
 	return func(line string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), kubectl, strings.Fields(line)[1:]...)
-		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.kubeconfig, "HOME=" + dir}
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.Kubeconfig, "HOME=" + dir}
 		out, err := cmd.CombinedOutput()
 		if out = finalizer.ReplaceAll(out, nil); err != nil || strings.Contains(string(out), "Warning:") {
 			t.Fatalf("%s: %v\n%s", line, err, out)
@@ -113,5 +115,12 @@ func TestT30Components(t *testing.T) {
 		"diff -f argocd/install/components/impersonation/target.yaml",
 	} {
 		run("kubectl " + line)
+	}
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -2,7 +2,6 @@ package apiserver
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -20,7 +19,12 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/kubernetes"
 )
+
+// server is a running server and what is done with it here.
+type server struct{ *kubernetes.Server }
 
 const chart = "../../../charts/core-pipeline"
 
@@ -83,9 +87,9 @@ func documents(t *testing.T, text string) []*unstructured.Unstructured {
 }
 
 // create makes an object, or lets the server say what would happen.
-func (s *server) create(t *testing.T, mapper meta.RESTMapper, o *unstructured.Unstructured, dryRun bool) error {
+func (s server) create(t *testing.T, mapper meta.RESTMapper, o *unstructured.Unstructured, dryRun bool) error {
 	t.Helper()
-	client, err := dynamic.NewForConfig(s.config)
+	client, err := dynamic.NewForConfig(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +111,9 @@ func (s *server) create(t *testing.T, mapper meta.RESTMapper, o *unstructured.Un
 	return err
 }
 
-func (s *server) mapper(t *testing.T) meta.RESTMapper {
+func (s server) mapper(t *testing.T) meta.RESTMapper {
 	t.Helper()
-	client, err := discovery.NewDiscoveryClientForConfig(s.config)
+	client, err := discovery.NewDiscoveryClientForConfig(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,16 +126,12 @@ func (s *server) mapper(t *testing.T) meta.RESTMapper {
 
 // installDefinitions creates the custom resource definitions and waits until
 // the server serves them.
-func (s *server) installDefinitions(t *testing.T) {
+func (s server) installDefinitions(t *testing.T) {
 	t.Helper()
 	mapper := s.mapper(t)
 	var kinds []schema.GroupKind
 	for _, d := range definitions {
-		var info struct{ Dir string }
-		if err := json.Unmarshal([]byte(goRun(t, t.TempDir(), "mod", "download", "-json", d.module)), &info); err != nil {
-			t.Fatal(err)
-		}
-		data, err := os.ReadFile(filepath.Join(info.Dir, filepath.FromSlash(d.file)))
+		data, err := os.ReadFile(filepath.Join(kubernetes.Module(t, d.module), filepath.FromSlash(d.file)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,10 +156,10 @@ func (s *server) installDefinitions(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	s.warnings.take() // what the definitions themselves are warned about
+	s.Warnings() // what the definitions themselves are warned about
 }
 
-func (s *server) namespace(t *testing.T, name string) {
+func (s server) namespace(t *testing.T, name string) {
 	t.Helper()
 	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{
 		"name": name, "labels": map[string]any{
@@ -189,7 +189,7 @@ func valuesFiles(t *testing.T) []string {
 
 func TestChart(t *testing.T) {
 	helm3, helm4 := helm(t, "HELM3"), helm(t, "HELM4")
-	s := startServer(t)
+	s := server{kubernetes.Start(t)}
 	s.installDefinitions(t)
 
 	t.Run("dry run", func(t *testing.T) {
@@ -199,15 +199,15 @@ func TestChart(t *testing.T) {
 		if err := s.create(t, mapper, bad, true); err == nil {
 			t.Fatal("the server lets any pod in")
 		}
-		s.warnings.take()
+		s.Warnings()
 		count := 0
 		for _, file := range valuesFiles(t) {
-			for _, o := range documents(t, runHelm(t, helm4, s.kubeconfig, "template", "core-pipeline", chart, "--namespace", "dry-run", "-f", file)) {
+			for _, o := range documents(t, runHelm(t, helm4, s.Kubeconfig, "template", "core-pipeline", chart, "--namespace", "dry-run", "-f", file)) {
 				count++
 				if err := s.create(t, mapper, o, true); err != nil {
 					t.Errorf("%s: %s/%s: %v", file, o.GetKind(), o.GetName(), err)
 				}
-				for _, warning := range s.warnings.take() {
+				for _, warning := range s.Warnings() {
 					t.Errorf("%s: %s/%s: warning: %s", file, o.GetKind(), o.GetName(), warning)
 				}
 			}
@@ -224,7 +224,7 @@ func TestChart(t *testing.T) {
 			// No controller runs here, so a hook would never end.
 			run := func(args ...string) string {
 				t.Helper()
-				return runHelm(t, program, s.kubeconfig, append(args, "--namespace", namespace, "--no-hooks")...)
+				return runHelm(t, program, s.Kubeconfig, append(args, "--namespace", namespace, "--no-hooks")...)
 			}
 			run("install", "core-pipeline", "testdata/core-pipeline-0.1.0.tgz", "-f", "testdata/values-prod-0.1.0.yaml")
 			run("upgrade", "core-pipeline", chart, "-f", filepath.Join(chart, "values-prod.yaml"))

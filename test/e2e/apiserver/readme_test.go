@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/kubernetes"
 )
 
 var shell = regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -15,7 +17,7 @@ var shell = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // for `helm test`, which needs something that runs pods.
 func TestReadme(t *testing.T) {
 	programs := map[string]string{"HELM3": helm(t, "HELM3"), "HELM4": helm(t, "HELM4")}
-	kubectl := program(t, "kubectl", buildKubectl)
+	kubectl := kubernetes.Program(t, "kubectl")
 	data, err := os.ReadFile(filepath.Join(chart, "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +36,7 @@ func TestReadme(t *testing.T) {
 	}
 	for name, helm := range programs {
 		t.Run(name, func(t *testing.T) {
-			s := startServer(t)
+			s := server{kubernetes.Start(t)}
 			s.installDefinitions(t)
 			bin := t.TempDir()
 			for link, target := range map[string]string{"helm": helm, "kubectl": kubectl} {
@@ -44,7 +46,7 @@ func TestReadme(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), "sh", "-eux", "-c", script.String())
 			cmd.Dir = filepath.Join("..", "..", "..")
-			cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "KUBECONFIG=" + s.kubeconfig, "HOME=" + t.TempDir()}
+			cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "KUBECONFIG=" + s.Kubeconfig, "HOME=" + t.TempDir()}
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -99,7 +99,7 @@ func write(t *testing.T, disk filesys.FileSystem, name string, data []byte) {
 }
 
 // forEnvironments are components of argocd/kustomization.yaml only.
-var forEnvironments = []string{"prod-manual", "source-integrity"}
+var forEnvironments = []string{"prod-manual", "source-integrity", "configuration-repository"}
 
 func available(t *testing.T) []string {
 	t.Helper()

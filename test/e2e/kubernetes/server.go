@@ -1,7 +1,6 @@
-package apiserver
+package kubernetes
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -19,18 +18,25 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 const token = "e2e"
 
-// server is a running kube-apiserver.
-type server struct {
-	config     *rest.Config
-	kubeconfig string
+// Server is a running kube-apiserver, in which everybody may do everything.
+type Server struct {
+	// Config is for a client whose warnings are kept.
+	Config *rest.Config
+	// Kubeconfig is a file with the same access.
+	Kubeconfig string
 	warnings   *warnings
 }
 
-// warnings collects what the server says in Warning headers.
+// Warnings returns what the server has said in Warning headers to clients of
+// Config since the last call.
+func (s *Server) Warnings() []string { return s.warnings.take() }
+
 type warnings struct {
 	mu  sync.Mutex
 	all []string
@@ -42,7 +48,6 @@ func (w *warnings) HandleWarningHeader(_ int, _ string, text string) {
 	w.all = append(w.all, text)
 }
 
-// take returns the warnings since the last call.
 func (w *warnings) take() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,7 +56,8 @@ func (w *warnings) take() []string {
 	return out
 }
 
-func freePort(t *testing.T) int {
+// FreePort is a port of the loopback address that nothing listens on.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,44 +67,43 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// start runs a program until the test ends; its output is shown if the test
-// fails.
-func start(t *testing.T, name string, args ...string) {
+// Run runs a program until the test ends; the end of its output is shown if
+// the test fails.
+func Run(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
-	file, err := os.Create(filepath.Join(t.TempDir(), filepath.Base(name)+".log"))
+	name := filepath.Base(cmd.Path)
+	file, err := os.Create(filepath.Join(t.TempDir(), name+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = file, file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cancel()
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
 			data, _ := os.ReadFile(file.Name())
 			if len(data) > 4000 {
 				data = data[len(data)-4000:]
 			}
-			t.Logf("%s:\n%s", filepath.Base(name), data)
+			t.Logf("%s:\n%s", name, data)
 		}
 		file.Close()
 	})
 }
 
-// startServer starts etcd and kube-apiserver and waits until it is ready.
-func startServer(t *testing.T) *server {
+// Start starts etcd and kube-apiserver and waits until it is ready.
+func Start(t testing.TB) *Server {
 	t.Helper()
-	apiserver, etcd := program(t, "kube-apiserver", buildAPIServer), program(t, "etcd", buildEtcd)
+	apiserver, etcd := Program(t, "kube-apiserver"), built(t, programs.Etcd)
 	dir := t.TempDir()
-	client, peer, secure := freePort(t), freePort(t), freePort(t)
+	client, peer, secure := FreePort(t), FreePort(t), FreePort(t)
 	clientURL, peerURL := fmt.Sprintf("http://127.0.0.1:%d", client), fmt.Sprintf("http://127.0.0.1:%d", peer)
-	start(t, etcd, "--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", clientURL, "--advertise-client-urls", clientURL,
-		"--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL, "--initial-cluster", "default="+peerURL, "--unsafe-no-fsync")
+	Run(t, exec.Command(etcd, "--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", clientURL, "--advertise-client-urls", clientURL,
+		"--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL, "--initial-cluster", "default="+peerURL, "--unsafe-no-fsync"))
 
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -108,22 +113,22 @@ func startServer(t *testing.T) *server {
 	writeFile(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
 	tokens := filepath.Join(dir, "tokens.csv")
 	writeFile(t, tokens, token+",admin,admin,system:masters\n")
-	start(t, apiserver, "--etcd-servers", clientURL, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(secure),
+	Run(t, exec.Command(apiserver, "--etcd-servers", clientURL, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(secure),
 		"--cert-dir", filepath.Join(dir, "certs"), "--service-account-key-file", keyFile, "--service-account-signing-key-file", keyFile,
 		"--service-account-issuer", "https://kubernetes.default.svc", "--service-cluster-ip-range", "10.0.0.0/24", "--authorization-mode", "AlwaysAllow",
-		"--token-auth-file", tokens, "--disable-admission-plugins", "ServiceAccount", "--endpoint-reconciler-type", "none")
+		"--token-auth-file", tokens, "--disable-admission-plugins", "ServiceAccount", "--endpoint-reconciler-type", "none"))
 
-	s := &server{kubeconfig: filepath.Join(dir, "kubeconfig"), warnings: &warnings{}}
+	s := &Server{Kubeconfig: filepath.Join(dir, "kubeconfig"), warnings: &warnings{}}
 	host := fmt.Sprintf("https://127.0.0.1:%d", secure)
-	s.config = &rest.Config{Host: host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
-	writeFile(t, s.kubeconfig, fmt.Sprintf(`apiVersion: v1
+	s.Config = &rest.Config{Host: host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
+	writeFile(t, s.Kubeconfig, fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: e2e, cluster: {server: %q, insecure-skip-tls-verify: true}}]
 users: [{name: e2e, user: {token: %s}}]
 contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
 current-context: e2e
 `, host, token))
-	transport, err := rest.TransportFor(s.config)
+	transport, err := rest.TransportFor(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +149,7 @@ current-context: e2e
 	}
 }
 
-func writeFile(t *testing.T, name, text string) {
+func writeFile(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

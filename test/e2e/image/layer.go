@@ -1,0 +1,211 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// File is an entry of a layer. At most one of Source, Content and Link is set; with none it is a directory. The
+// directories above it are made, with mode 0755.
+type File struct {
+	Path    string // absolute, in the image
+	Source  string // a regular file of this machine
+	Content string
+	Link    string      // target of a symbolic link
+	Mode    fs.FileMode // permissions and the sticky bit. 0: those of Source, else 0644, and 0755 of a directory
+	UID     int         // the zero value is root
+	GID     int
+}
+
+// Files is a layer of single files. It is held in memory.
+func Files(files ...File) (v1.Layer, error) {
+	entries := map[string]File{}
+	for _, f := range files {
+		if f.Path != path.Clean(f.Path) || !path.IsAbs(f.Path) || f.Path == "/" {
+			return nil, fmt.Errorf("path %q in an image: give it from the root and without detours", f.Path)
+		}
+		if _, twice := entries[f.Path]; twice && !f.isDir() {
+			return nil, fmt.Errorf("path %s in an image is given twice", f.Path)
+		}
+		entries[f.Path] = f
+	}
+	for _, f := range files {
+		for at := path.Dir(f.Path); at != "/"; at = path.Dir(at) {
+			if above, given := entries[at]; !given {
+				entries[at] = File{Path: at}
+			} else if !above.isDir() {
+				return nil, fmt.Errorf("path %s in an image is below the file %s", f.Path, at)
+			}
+		}
+	}
+	var out bytes.Buffer
+	err := compress(&out, func(t *tar.Writer) error {
+		for _, at := range slices.Sorted(maps.Keys(entries)) {
+			if err := entries[at].write(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil }
+	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
+}
+
+func (f File) isDir() bool { return f.Source == "" && f.Content == "" && f.Link == "" }
+
+func (f File) write(t *tar.Writer) error {
+	h := &tar.Header{Name: strings.TrimPrefix(f.Path, "/"), Uid: f.UID, Gid: f.GID, ModTime: created, Format: tar.FormatPAX}
+	mode := f.Mode
+	var content io.Reader
+	switch {
+	case f.Source != "":
+		source, err := os.Open(f.Source)
+		if err != nil {
+			return err
+		}
+		defer source.Close() //nolint:errcheck // opened for reading only
+		info, err := source.Stat()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("source of %s in an image is not a regular file", f.Path)
+		}
+		if mode == 0 {
+			mode = info.Mode()
+		}
+		h.Typeflag, h.Size, content = tar.TypeReg, info.Size(), source
+	case f.Link != "":
+		h.Typeflag, h.Linkname, mode = tar.TypeSymlink, f.Link, 0o777
+	case f.Content != "":
+		h.Typeflag, h.Size, content = tar.TypeReg, int64(len(f.Content)), strings.NewReader(f.Content)
+		if mode == 0 {
+			mode = 0o644
+		}
+	default:
+		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+		if mode == 0 {
+			mode = 0o755
+		}
+	}
+	h.Mode = tarMode(mode)
+	if err := t.WriteHeader(h); err != nil || content == nil {
+		return err
+	}
+	_, err := io.Copy(t, content)
+	return err
+}
+
+// Tree is a layer of all that is below a directory, with owners and modes as they are there. It is written to target,
+// which the layer reads from as long as it is used. Sockets and devices are left out: a container has its own.
+func Tree(dir, target string) (v1.Layer, error) {
+	err := writeWhole(target, func(w io.Writer) error {
+		return compress(w, func(t *tar.Writer) error { return writeTree(t, dir, false) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return FromFile(target)
+}
+
+// FromFile is the layer that Tree wrote to a file.
+func FromFile(target string) (v1.Layer, error) {
+	return tarball.LayerFromFile(target, tarball.WithMediaType(types.OCILayer))
+}
+
+func compress(w io.Writer, write func(*tar.Writer) error) error {
+	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	t := tar.NewWriter(z)
+	return errors.Join(write(t), t.Close(), z.Close())
+}
+
+// writeTree writes what is below dir, in the order of the names. With byRoot all of it is root's.
+func writeTree(t *tar.Writer, dir string, byRoot bool) error {
+	type inode struct{ device, number uint64 }
+	first := map[inode]string{} // files with several names: the first that was written
+	return filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || file == dir {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		within, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		h := &tar.Header{Name: filepath.ToSlash(within), Mode: tarMode(info.Mode()), ModTime: created, Format: tar.FormatPAX}
+		system, ok := info.Sys().(*syscall.Stat_t)
+		if ok && !byRoot {
+			h.Uid, h.Gid = int(system.Uid), int(system.Gid)
+		}
+		switch mode := info.Mode(); {
+		case mode.IsDir():
+			h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+		case mode&fs.ModeSymlink != 0:
+			h.Typeflag = tar.TypeSymlink
+			if h.Linkname, err = os.Readlink(file); err != nil {
+				return err
+			}
+		case !mode.IsRegular():
+			return nil
+		default:
+			if ok && system.Nlink > 1 {
+				id := inode{uint64(system.Dev), system.Ino} //nolint:unconvert // the type differs between systems
+				if before, written := first[id]; written {
+					h.Typeflag, h.Linkname = tar.TypeLink, before
+					return t.WriteHeader(h)
+				}
+				first[id] = h.Name
+			}
+			h.Typeflag, h.Size = tar.TypeReg, info.Size()
+		}
+		if err := t.WriteHeader(h); err != nil || h.Typeflag != tar.TypeReg {
+			return err
+		}
+		return copyFile(t, file)
+	})
+}
+
+func copyFile(w io.Writer, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // opened for reading only
+	_, err = io.Copy(w, f)
+	return err
+}
+
+func tarMode(mode fs.FileMode) int64 {
+	bits := int64(mode.Perm())
+	for flag, bit := range map[fs.FileMode]int64{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&flag != 0 {
+			bits |= bit
+		}
+	}
+	return bits
+}

@@ -1,0 +1,50 @@
+package live
+
+import (
+	"net/http"
+	"testing"
+)
+
+const staging = "core-pipeline-staging"
+
+// Paths of the application that only tests have.
+const (
+	failingPath = "/test/error"
+	leakingPath = "/test/leak"
+	burningPath = "/test/burn"
+)
+
+// staging sends requests to the Service of the application in staging.
+func (r *reach) staging(t *testing.T) *http.Client {
+	t.Helper()
+	return r.client(r.service(t, staging, "core-pipeline", "http"))
+}
+
+// readyPods are the names of the application's pods that are ready.
+func (r *reach) readyPods(t *testing.T, namespace string) []string {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Status   struct {
+				Conditions []struct{ Type, Status string }
+			}
+		}
+	}
+	r.get(t, &list, "pods", "-n", namespace, "-l", "app.kubernetes.io/component=api,app.kubernetes.io/instance=core-pipeline")
+	var ready []string
+	for _, pod := range list.Items {
+		for _, c := range pod.Status.Conditions {
+			if c.Type == "Ready" && c.Status == "True" {
+				ready = append(ready, pod.Metadata.Name)
+			}
+		}
+	}
+	return ready
+}
+
+// report says a figure of a criterion of the seed.
+func report(t *testing.T, criterion int, format string, args ...any) {
+	t.Helper()
+	t.Logf("criterion %d: "+format, append([]any{criterion}, args...)...)
+}

@@ -1,0 +1,65 @@
+package programs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Cache is the folder of the user's cache in which the tests keep what they have built, one folder for each version of
+// each thing.
+func Cache() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(cache, "core-pipeline-cmp", "e2e"), nil
+}
+
+// kept is the path of a program below Cache. The first call builds it, in a scratch folder, under its final name with
+// something in front; it is renamed when it is complete, so that an interrupted or a second run never sees half of it.
+func kept(ctx context.Context, key, name string, build func(ctx context.Context, scratch, target string) error) (string, error) {
+	cache, err := Cache()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, key)
+	program := filepath.Join(dir, name)
+	if isProgram(program) {
+		return program, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	scratch, err := os.MkdirTemp(dir, ".build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	built := filepath.Join(scratch, name+".built")
+	if err := build(ctx, scratch, built); err != nil {
+		return "", fmt.Errorf("building %s: %w", name, err)
+	}
+	return program, os.Rename(built, program)
+}
+
+// goTool runs the go command outside of this project's modules, and without what a user's settings would change. What
+// it builds links nothing of this machine's.
+func goTool(ctx context.Context, dir string, args ...string) (string, error) {
+	return Run(ctx, dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off"), "go", args...)
+}
+
+// ModuleDir is where the module cache has a module, given as path@version.
+func ModuleDir(ctx context.Context, module string) (string, error) {
+	out, err := goTool(ctx, os.TempDir(), "mod", "download", "-json", module)
+	if err != nil {
+		return "", err
+	}
+	var info struct{ Dir string }
+	if err := json.Unmarshal([]byte(out), &info); err != nil {
+		return "", fmt.Errorf("reading where %s is: %w", module, err)
+	}
+	return info.Dir, nil
+}
