@@ -22,8 +22,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			lintCommand(stdout, stderr),
 			previewCommand(stdout, stderr),
 			clusterCommand(stdout, stderr),
-			imageCommand(stdout),
-			promoteCommand(stdout),
+			imageCommand(stdout, stderr),
+			promoteCommand(stdout, stderr),
 			edge.VersionCommand(stdout, "core-pipeline"),
 		},
 	}

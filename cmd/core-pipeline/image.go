@@ -10,14 +10,14 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/cmd/internal/edge"
 )
 
-func imageCommand(stdout io.Writer) *cli.Command {
+func imageCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name: "image", Usage: "change the image that an environment runs",
-		Subcommands: []*cli.Command{imageSetCommand(stdout)},
+		Subcommands: []*cli.Command{imageSetCommand(stdout, stderr)},
 	}
 }
 
-func imageSetCommand(stdout io.Writer) *cli.Command {
+func imageSetCommand(stdout, stderr io.Writer) *cli.Command {
 	var limits edge.Limits
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "env", Usage: "`ENVIRONMENT` whose release.yaml is edited"},
@@ -47,7 +47,7 @@ func imageSetCommand(stdout io.Writer) *cli.Command {
 			if err := image.Check(); err != nil {
 				return fmt.Errorf("--%w", err)
 			}
-			r, err := openReleases(c, limits)
+			r, err := openReleases(c, stderr, limits)
 			if err != nil {
 				return err
 			}

@@ -13,7 +13,7 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/internal/checkout"
 )
 
-func promoteCommand(stdout io.Writer) *cli.Command {
+func promoteCommand(stdout, stderr io.Writer) *cli.Command {
 	var limits edge.Limits
 	stages := strings.Join(release.DefaultStages(), ",")
 	flags := []cli.Flag{
@@ -36,7 +36,7 @@ func promoteCommand(stdout io.Writer) *cli.Command {
 				return edge.Usage(c, "--stages: %w", err)
 			}
 			from, to := c.Args().Get(0), c.Args().Get(1)
-			r, err := openReleases(c, limits)
+			r, err := openReleases(c, stderr, limits)
 			if err != nil {
 				return err
 			}
@@ -50,6 +50,7 @@ func promoteCommand(stdout io.Writer) *cli.Command {
 				return err
 			}
 			promotion, err := release.Promote(source, target)
+			r.watch.Stage("comparing the working tree")
 			if err := errors.Join(err, clean(c, r.Root(), source.Name, target.Name)); err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/core-pipeline/core-pipeline-cmp/argocd/release"
 	"github.com/core-pipeline/core-pipeline-cmp/cmd/internal/edge"
+	"github.com/core-pipeline/core-pipeline-cmp/plugin/watchdog"
 )
 
 // releaseFlags are those of all verbs that edit a release.
@@ -30,10 +31,11 @@ func releaseFlags(limits *edge.Limits) []cli.Flag {
 // releases is an open repository and the directory of environments in it.
 type releases struct {
 	edge.Repository
-	dir string
+	dir   string
+	watch *watchdog.Watchdog
 }
 
-func openReleases(c *cli.Context, limits edge.Limits) (*releases, error) {
+func openReleases(c *cli.Context, stderr io.Writer, limits edge.Limits) (*releases, error) {
 	if format := c.String("output"); format != "text" && format != "json" {
 		return nil, edge.Usage(c, "--output %q: expected text or json", format)
 	}
@@ -46,10 +48,13 @@ func openReleases(c *cli.Context, limits edge.Limits) (*releases, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &releases{Repository: repository, dir: dir}, nil
+	r := &releases{Repository: repository, dir: dir, watch: watchdog.Start(stderr, c.App.Name, limits.Watchdog)}
+	r.watch.Stage("reading the releases")
+	return r, nil
 }
 
 func (r *releases) close() {
+	r.watch.Stop()
 	r.Tree.Close() //nolint:errcheck,gosec // opened for reading only
 }
 

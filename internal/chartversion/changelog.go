@@ -113,7 +113,7 @@ func annotate(text []byte, entries []Entry) ([]byte, error) {
 	var block bytes.Buffer
 	space := strings.Repeat(" ", indent+2)
 	for _, e := range entries {
-		fmt.Fprintf(&block, "%s- kind: %s%s%s  description: %s%s", space, e.Kind, end, space, scalar(e.Description), end) //nolint:errcheck // a buffer
+		fmt.Fprintf(&block, "%s- kind: %s%s%s  description: %s%s", space, e.Kind, end, space, scalar(e.Description), end)
 	}
 	edited := slices.Concat(bytes.Join(lines[:line], nil), block.Bytes(), bytes.Join(lines[last:], nil))
 	m, _, err := Files{chartFile: edited}.metadata()

@@ -3,6 +3,7 @@ package chartversion
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/Masterminds/semver/v3"
@@ -132,13 +133,8 @@ func (r *Report) Edits() (Files, error) {
 	if string(chart) != string(r.head[chartFile]) {
 		edits[chartFile] = chart
 	}
-	after := Files{}
-	for name, text := range r.head {
-		after[name] = text
-	}
-	for name, text := range edits {
-		after[name] = text
-	}
+	after := maps.Clone(r.head)
+	maps.Copy(after, edits)
 	again, err := New(nil, after)
 	if err != nil {
 		return nil, err

@@ -40,10 +40,10 @@ func (f Files) metadata() (metadata, *semver.Version, error) {
 	var m metadata
 	text, ok := f[chartFile]
 	if !ok {
-		return m, nil, errors.New(chartFile + ": no such file")
+		return m, nil, fmt.Errorf("%s: no such file", chartFile)
 	}
 	if err := yaml.Unmarshal(text, &m); err != nil {
-		return m, nil, errors.New(chartFile + ": is not the description of a chart")
+		return m, nil, fmt.Errorf("%s: is not the description of a chart", chartFile)
 	}
 	v, err := semver.StrictNewVersion(m.Version)
 	if err != nil {

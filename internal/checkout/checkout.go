@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-billy/v5"
@@ -37,6 +38,8 @@ type Checkout struct {
 	// ignoreModes and convertLines are what the repository's configuration
 	// says about its files.
 	ignoreModes, convertLines bool
+	// read are objects that end in one that is whole; see sound.
+	read map[plumbing.Hash]bool
 }
 
 // Open opens the working tree that holds dir. Paths are relative to dir from
@@ -68,8 +71,11 @@ func Open(dir string) (*Checkout, error) {
 		return nil, ErrNone
 	}
 	c := &Checkout{
-		store: filesystem.NewStorageWithOptions(files, cache.NewObjectLRUDefault(), filesystem.Options{KeepDescriptors: true}),
-		root:  root,
+		store: filesystem.NewStorageWithOptions(files, cache.NewObjectLRUDefault(), filesystem.Options{
+			KeepDescriptors: true, LargeObjectThreshold: maxObject, AlternatesFS: osfs.New(string(filepath.Separator)),
+		}),
+		root: root,
+		read: map[plumbing.Hash]bool{},
 	}
 	if rel, err := filepath.Rel(at, dir); err == nil && rel != "." {
 		c.prefix = filepath.ToSlash(rel) + "/"
@@ -136,17 +142,29 @@ func (c *Checkout) configure() error {
 		return errDamaged
 	}
 	extensions, core := config.Raw.Section("extensions"), config.Raw.Section("core")
+	if version := core.Option("repositoryformatversion"); version != "" && version != "0" && version != "1" {
+		return fmt.Errorf("repositories of format %.10q are not supported", version)
+	}
 	if format := extensions.Option("objectformat"); format != "" && !strings.EqualFold(format, "sha1") {
 		return errors.New("repositories with SHA-256 are not supported")
 	}
 	if storage := extensions.Option("refstorage"); storage != "" && !strings.EqualFold(storage, "files") {
 		return errors.New("repositories with reftable are not supported")
 	}
+	// As git does, what may change the meaning of the other files is refused.
+	for _, o := range extensions.Options {
+		if core.Option("repositoryformatversion") == "1" && !slices.Contains(extensionsRead, strings.ToLower(o.Key)) {
+			return fmt.Errorf("repositories with the extension %.30q are not supported", o.Key)
+		}
+	}
 	c.ignoreModes = strings.EqualFold(core.Option("filemode"), "false") || !modes
 	convert := core.Option("autocrlf")
 	c.convertLines = strings.EqualFold(convert, "true") || strings.EqualFold(convert, "input") || !modes
 	return nil
 }
+
+// extensionsRead change nothing about what is read here, or are looked at.
+var extensionsRead = []string{"noop", "objectformat", "partialclone", "preciousobjects", "refstorage", "relativeworktrees", "worktreeconfig"}
 
 // modes is false on Windows: files have no mode there, and git converts the
 // ends of lines as it is installed.

@@ -60,6 +60,13 @@ func repository(t *testing.T) string {
 	return dir
 }
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func commit(t *testing.T, dir, message string) {
 	t.Helper()
 	git(t, dir, "add", "-A")
@@ -107,26 +114,26 @@ func TestChanged(t *testing.T) {
 		"untracked":   func(t *testing.T, dir string) { write(t, dir, "new", "x") },
 		"added":       func(t *testing.T, dir string) { write(t, dir, "b/new", "x"); git(t, dir, "add", "b/new") },
 		"to be added": func(t *testing.T, dir string) { write(t, dir, "new", "x"); git(t, dir, "add", "-N", "new") },
-		"deleted":     func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "b/c")) },
+		"deleted":     func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "b/c"))) },
 		"rm":          func(t *testing.T, dir string) { git(t, dir, "rm", "-q", "b/c") },
 		"rm cached":   func(t *testing.T, dir string) { git(t, dir, "rm", "-q", "--cached", "b/c") },
 		"moved":       func(t *testing.T, dir string) { git(t, dir, "mv", "b", "moved") },
-		"mode":        func(t *testing.T, dir string) { os.Chmod(filepath.Join(dir, "a"), 0o755) },
-		"mode back":   func(t *testing.T, dir string) { os.Chmod(filepath.Join(dir, "exec"), 0o644) },
+		"mode":        func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "a"), 0o755)) },
+		"mode back":   func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "exec"), 0o644)) },
 		"mode ignored": func(t *testing.T, dir string) {
 			git(t, dir, "config", "core.fileMode", "false")
-			os.Chmod(filepath.Join(dir, "a"), 0o755)
+			must(t, os.Chmod(filepath.Join(dir, "a"), 0o755))
 		},
 		"link": func(t *testing.T, dir string) {
-			os.Remove(filepath.Join(dir, "link"))
-			os.Symlink("a", filepath.Join(dir, "link"))
+			must(t, os.Remove(filepath.Join(dir, "link")))
+			must(t, os.Symlink("a", filepath.Join(dir, "link")))
 		},
-		"file for link": func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "link")); write(t, dir, "link", "b/c") },
+		"file for link": func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "link"))); write(t, dir, "link", "b/c") },
 		"link for file": func(t *testing.T, dir string) {
-			os.Remove(filepath.Join(dir, "a"))
-			os.Symlink("b/c", filepath.Join(dir, "a"))
+			must(t, os.Remove(filepath.Join(dir, "a")))
+			must(t, os.Symlink("b/c", filepath.Join(dir, "a")))
 		},
-		"dir for file": func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "a")); write(t, dir, "a/b", "x") },
+		"dir for file": func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "a"))); write(t, dir, "a/b", "x") },
 		"sparse":       func(t *testing.T, dir string) { git(t, dir, "sparse-checkout", "set", "--no-cone", "a") },
 		"conflict": func(t *testing.T, dir string) {
 			git(t, dir, "checkout", "-q", "-b", "other")
@@ -212,18 +219,18 @@ func TestBranch(t *testing.T) {
 func TestOpenRefused(t *testing.T) {
 	dir := repository(t)
 	for name, damage := range map[string]func(dir string){
-		"not in a git repository":  func(dir string) { os.RemoveAll(filepath.Join(dir, ".git")) },
-		"cannot be read; git fsck": func(dir string) { os.RemoveAll(filepath.Join(dir, ".git")); write(t, dir, ".git", "gitdir: \n") },
+		"not in a git repository":  func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git"))) },
+		"cannot be read; git fsck": func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git"))); write(t, dir, ".git", "gitdir: \n") },
 		"git fsck":                 func(dir string) { write(t, dir, ".git/config", "[core\nsecret") },
 		"SHA-256":                  func(dir string) { write(t, dir, ".git/config", "[extensions]\nobjectFormat = sha256\n") },
 		"reftable":                 func(dir string) { write(t, dir, ".git/config", "[extensions]\nrefStorage = reftable\n") },
 		"may tell":                 func(dir string) { write(t, dir, ".git/index", "DIRC\x00\x00\x00\x02\xff\xff\xff\xffsecret") },
 		"what is in .git":          func(dir string) { write(t, dir, ".git/index", "secret") },
 		"fsck may tell":            func(dir string) { write(t, dir, ".git/HEAD", "secret") },
-		"there is no commit yet":   func(dir string) { os.RemoveAll(filepath.Join(dir, ".git/refs/heads")) },
+		"there is no commit yet":   func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git/refs/heads"))) },
 		"commit ": func(dir string) {
-			os.RemoveAll(filepath.Join(dir, ".git/objects"))
-			os.Mkdir(filepath.Join(dir, ".git/objects"), 0o755)
+			must(t, os.RemoveAll(filepath.Join(dir, ".git/objects")))
+			must(t, os.Mkdir(filepath.Join(dir, ".git/objects"), 0o755))
 		},
 	} {
 		copied := filepath.Join(t.TempDir(), "copy")

@@ -252,10 +252,7 @@ func (c *Checkout) Files(ctx context.Context, at Commit, dir string, limits Limi
 		return nil, err
 	}
 	files := map[string][]byte{}
-	err = c.walk(top.hash, "", 0, func(name string, e entry) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	err = c.walk(ctx, top.hash, func(name string, e entry) error {
 		if e.mode == modeModule {
 			return nil
 		}

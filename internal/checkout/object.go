@@ -2,6 +2,7 @@ package checkout
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,48 @@ import (
 // errMissing is an object that a shallow or partial clone has not fetched.
 var errMissing = errors.New("is not in what was fetched of the repository; fetch its history (in GitHub Actions, fetch-depth: 0)")
 
-// maxObject bounds a commit, a tree or a file: 64 MiB.
-const maxObject = 64 << 20
+// What object reads at most: the bytes of a commit, a tree or a file, 64 MiB,
+// and the differences that it is stored as. git makes no more than 4,095.
+const (
+	maxObject = 64 << 20
+	maxChain  = 4096
+)
+
+// sound follows the differences that an object is stored as to the object that
+// they begin with. The library follows them without an end. What another
+// repository holds, for this one to share, is not followed.
+func (c *Checkout) sound(hash plumbing.Hash) error {
+	at := hash
+	for range maxChain {
+		if c.read[at] {
+			c.read[hash] = true
+			return nil
+		}
+		o, err := c.store.DeltaObject(plumbing.AnyObject, at)
+		if errors.Is(err, plumbing.ErrObjectNotFound) {
+			return nil // the library looks elsewhere
+		}
+		if err != nil {
+			return errDamaged
+		}
+		delta, ok := o.(plumbing.DeltaObject)
+		if !ok {
+			if o.Size() > maxObject {
+				return fmt.Errorf("has %d bytes; %d are read", o.Size(), maxObject)
+			}
+			c.read[hash] = true
+			return nil
+		}
+		at = delta.BaseHash()
+	}
+	return errDamaged
+}
 
 // object is the content of an object.
 func (c *Checkout) object(kind plumbing.ObjectType, hash plumbing.Hash) ([]byte, error) {
+	if err := c.sound(hash); err != nil {
+		return nil, fmt.Errorf("%s %.7s: %w", kind, hash, err)
+	}
 	o, err := c.store.EncodedObject(kind, hash)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return nil, fmt.Errorf("%s %.7s: %w", kind, hash, errMissing)
@@ -110,20 +148,36 @@ func (c *Checkout) tree(hash plumbing.Hash, do func(name string, e entry) error)
 	return nil
 }
 
-// maxDepth bounds how deep trees lie in each other.
-const maxDepth = 128
+// What walk reads at most: how deep trees lie in each other, and how many
+// trees and files there are in all. A tree can stand in another many times, so
+// that few objects make many names.
+const (
+	maxDepth   = 128
+	maxEntries = 1_000_000
+)
 
 // walk calls do for everything below a tree that is no tree.
-func (c *Checkout) walk(hash plumbing.Hash, prefix string, depth int, do func(name string, e entry) error) error {
-	if depth > maxDepth {
-		return fmt.Errorf("tree %.7s: lies deeper than %d directories", hash, maxDepth)
-	}
-	return c.tree(hash, func(name string, e entry) error {
-		if e.mode == modeTree {
-			return c.walk(e.hash, prefix+name+"/", depth+1, do)
+func (c *Checkout) walk(ctx context.Context, top plumbing.Hash, do func(name string, e entry) error) error {
+	entries := 0
+	var walk func(hash plumbing.Hash, prefix string, depth int) error
+	walk = func(hash plumbing.Hash, prefix string, depth int) error {
+		if depth > maxDepth {
+			return fmt.Errorf("tree %.7s: lies deeper than %d directories", hash, maxDepth)
 		}
-		return do(prefix+name, e)
-	})
+		return c.tree(hash, func(name string, e entry) error {
+			if entries++; entries > maxEntries {
+				return fmt.Errorf("tree %.7s: has more than %d files and directories", top, maxEntries)
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if e.mode == modeTree {
+				return walk(e.hash, prefix+name+"/", depth+1)
+			}
+			return do(prefix+name, e)
+		})
+	}
+	return walk(top, "", 0)
 }
 
 // lookup is the entry with a path below a tree; false if there is none.

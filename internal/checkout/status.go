@@ -3,14 +3,18 @@ package checkout
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
 	"time"
 
+	"github.com/go-git/go-billy/v5/util"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/index"
+	"github.com/go-git/go-git/v5/plumbing/hash"
 )
 
 // Changed returns the files that are not what the checked out commit has,
@@ -18,8 +22,10 @@ import (
 // not know are left out, but for those in must.
 //
 // A file whose size and time are those that git noted is taken as unchanged,
-// as git does. Filters of .gitattributes are not run: what they make of a file
-// counts as a change once its time is another.
+// as git does, but for those in must, which are read. Filters and line ends of
+// .gitattributes are not looked at: what they make of a file counts as a change
+// once it is read. Files that git was told to leave alone (update-index
+// --assume-unchanged) are looked at like others.
 func (c *Checkout) Changed(ctx context.Context, must ...string) ([]string, error) {
 	hash, err := c.head()
 	if err != nil {
@@ -30,34 +36,32 @@ func (c *Checkout) Changed(ctx context.Context, must ...string) ([]string, error
 		return nil, err
 	}
 	committed := map[string]entry{}
-	err = c.walk(head.tree, "", 0, func(name string, e entry) error {
+	err = c.walk(ctx, head.tree, func(name string, e entry) error {
 		committed[name] = e
-		return ctx.Err()
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	staged, err := c.store.Index()
+	staged, noted, err := c.index()
 	if err != nil {
-		return nil, errDamaged
-	}
-	var noted time.Time
-	if info, err := c.store.Filesystem().Stat("index"); err == nil {
-		noted = info.ModTime()
+		return nil, err
 	}
 	changed := map[string]bool{}
+	read := map[string]bool{} // whatever their time says
 	for _, name := range must {
 		if _, ok := committed[c.prefix+name]; !ok {
 			changed[c.prefix+name] = true
 		}
+		read[c.prefix+name] = true
 	}
-	for _, e := range staged.Entries {
+	for _, e := range staged {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		was, ok := committed[e.Name]
 		conflict := e.Stage != 0
-		if !ok || conflict || e.IntentToAdd || was.hash != e.Hash || was.mode != mode(e) || c.edited(e, noted) {
+		if !ok || conflict || e.IntentToAdd || was.hash != e.Hash || was.mode != mode(e) || c.edited(e, noted, read[e.Name]) {
 			changed[e.Name] = true
 		}
 		delete(committed, e.Name)
@@ -85,8 +89,46 @@ func (c *Checkout) relative(names map[string]bool) []string {
 	return list
 }
 
-// edited tells whether the file differs from what is staged.
-func (c *Checkout) edited(e *index.Entry, noted time.Time) bool {
+// maxIndex bounds the index: 256 MiB, of about two million files.
+const maxIndex = 256 << 20
+
+// index are the entries of the index, and when it was written.
+func (c *Checkout) index() ([]*index.Entry, time.Time, error) {
+	var never time.Time
+	info, err := c.store.Filesystem().Stat("index")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, never, nil // all is deleted
+	}
+	if err != nil {
+		return nil, never, errDamaged
+	}
+	if info.Size() > maxIndex {
+		return nil, never, fmt.Errorf("the index has %d bytes; %d are read", info.Size(), maxIndex)
+	}
+	text, err := util.ReadFile(c.store.Filesystem(), "index")
+	if err != nil {
+		return nil, never, errDamaged
+	}
+	// With index.skipHash, git writes zeros for the checksum.
+	if at := len(text) - hash.Size; at >= 0 && len(bytes.Trim(text[at:], "\x00")) == 0 {
+		h := hash.New(crypto.SHA1)
+		h.Write(text[:at]) //nolint:gosec // a hash takes everything
+		text = h.Sum(text[:at:at])
+	}
+	var decoded index.Index
+	err = index.NewDecoder(bytes.NewReader(text)).Decode(&decoded)
+	if errors.Is(err, index.ErrUnknownExtension) {
+		return nil, never, errors.New("a split or sparse index is not read; git update-index --no-split-index and git sparse-checkout init --no-sparse-index write another")
+	}
+	if err != nil {
+		return nil, never, errDamaged
+	}
+	return decoded.Entries, info.ModTime(), nil
+}
+
+// edited tells whether the file differs from what is staged. Unless read is
+// true, its size and time may decide.
+func (c *Checkout) edited(e *index.Entry, noted time.Time, read bool) bool {
 	mode := mode(e)
 	if e.SkipWorktree || mode == modeModule {
 		return false
@@ -108,17 +150,24 @@ func (c *Checkout) edited(e *index.Entry, noted time.Time) bool {
 	case !c.ignoreModes && (info.Mode().Perm()&0o100 != 0) != (mode == modeExecutable):
 		return true
 	}
-	// A file that was written in the moment of the note may have changed after.
-	if int64(e.Size) == info.Size()&0xffffffff && sameTime(e.ModifiedAt, info.ModTime()) && e.ModifiedAt.Before(noted) {
+	if !read && int64(e.Size) == info.Size()&0xffffffff && sameTime(e.ModifiedAt, info.ModTime(), noted) {
 		return false
 	}
 	hash, err := c.hash(e.Name, info.Size())
-	return err != nil || hash != e.Hash && !(c.convertLines && c.converted(e.Name, info.Size()) == e.Hash)
+	if err != nil || hash == e.Hash {
+		return err != nil
+	}
+	return !c.convertLines || c.converted(e.Name, info.Size()) != e.Hash
 }
 
-// sameTime compares with an index whose git keeps no nanoseconds, too.
-func sameTime(noted, now time.Time) bool {
-	return noted.Unix() == now.Unix() && (noted.Nanosecond() == 0 || noted.Nanosecond() == now.Nanosecond())
+// sameTime compares a file's time with what the index has. A file that was
+// written in the moment of the index may have changed after, which is a second
+// where a git that keeps no nanoseconds wrote it.
+func sameTime(written, now, noted time.Time) bool {
+	if written.Nanosecond() == 0 {
+		return written.Unix() == now.Unix() && written.Unix() < noted.Unix()
+	}
+	return written.Equal(now) && written.Before(noted)
 }
 
 func (c *Checkout) hash(name string, size int64) (plumbing.Hash, error) {

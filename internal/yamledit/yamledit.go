@@ -97,13 +97,13 @@ func (d *Document) scalar(path []string) (*yamlnode.Node, error) {
 	case err != nil:
 		return nil, err
 	case n.Kind == yamlnode.ScalarNode && n.Tag == "!!null":
-		return nil, d.errorf(n, path, `is empty; write ""`)
+		return nil, d.errorAt(n, path, `is empty; write ""`)
 	case n.Kind != yamlnode.ScalarNode:
-		return nil, d.errorf(n, path, "expected a text")
+		return nil, d.errorAt(n, path, "expected a text")
 	case n.Anchor != "" || n.Style&yamlnode.TaggedStyle != 0:
-		return nil, d.errorf(n, path, "anchors and tags are not supported; write the text only")
+		return nil, d.errorAt(n, path, "anchors and tags are not supported; write the text only")
 	case n.Tag != "!!str" || n.Style == 0 && !text(n.Value):
-		return nil, d.errorf(n, path, "is not a text for Kubernetes; put it in quotes")
+		return nil, d.errorAt(n, path, "is not a text for Kubernetes; put it in quotes")
 	}
 	return n, nil
 }
@@ -113,7 +113,7 @@ func (d *Document) find(path []string) (*yamlnode.Node, error) {
 	at := d.root.Content[0]
 	for i, name := range path {
 		if at.Kind != yamlnode.MappingNode || at.Anchor != "" {
-			return nil, d.errorf(at, path[:i], "expected a map")
+			return nil, d.errorAt(at, path[:i], "expected a map")
 		}
 		var next *yamlnode.Node
 		for j := 0; j+1 < len(at.Content); j += 2 {
@@ -121,20 +121,20 @@ func (d *Document) find(path []string) (*yamlnode.Node, error) {
 				continue
 			}
 			if next != nil {
-				return nil, d.errorf(at.Content[j], path[:i+1], "is given twice")
+				return nil, d.errorAt(at.Content[j], path[:i+1], "is given twice")
 			}
 			next = at.Content[j+1]
 		}
 		if next == nil {
-			return nil, d.errorf(at, path[:i+1], "is missing")
+			return nil, d.errorAt(at, path[:i+1], "is missing")
 		}
 		at = next
 	}
 	return at, nil
 }
 
-func (d *Document) errorf(n *yamlnode.Node, path []string, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %s: %s", d.file, n.Line, strings.Join(path, "."), fmt.Sprintf(format, args...))
+func (d *Document) errorAt(n *yamlnode.Node, path []string, message string) error {
+	return fmt.Errorf("%s:%d: %s: %s", d.file, n.Line, strings.Join(path, "."), message)
 }
 
 // Set returns the file with the edits. Each path must hold a text already, on
@@ -174,7 +174,7 @@ func (d *Document) set(e Edit) ([]byte, error) {
 	start := d.offset(n)
 	old := quote + n.Value + quote
 	if start < 0 || !bytes.HasPrefix(d.text[start:], []byte(old)) || n.Style&(yamlnode.LiteralStyle|yamlnode.FoldedStyle) != 0 {
-		return d.text, d.errorf(n, e.Path, "is written in a form that cannot be edited; write it on one line, in quotes")
+		return d.text, d.errorAt(n, e.Path, "is written in a form that cannot be edited; write it on one line, in quotes")
 	}
 	if quote == "" && !text(e.Value) {
 		quote = `"`
@@ -191,7 +191,7 @@ func (d *Document) set(e Edit) ([]byte, error) {
 		n.Value = want
 	}
 	if err != nil {
-		return d.text, d.errorf(n, e.Path, "cannot be edited without changing more of the file; write it on one line, in quotes")
+		return d.text, d.errorAt(n, e.Path, "cannot be edited without changing more of the file; write it on one line, in quotes")
 	}
 	return edited, nil
 }
