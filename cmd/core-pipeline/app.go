@@ -24,6 +24,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			clusterCommand(stdout, stderr),
 			imageCommand(stdout, stderr),
 			promoteCommand(stdout, stderr),
+			chartCommand(stdout, stderr),
 			edge.VersionCommand(stdout, "core-pipeline"),
 		},
 	}

@@ -67,10 +67,10 @@ func sections(text []byte) ([]section, error) {
 	return all, errors.Join(errs...)
 }
 
-// release renames the section Unreleased.
+// release renames a section.
 func release(text []byte, s section, version string) []byte {
 	lines := bytes.SplitAfter(text, []byte("\n"))
-	lines[s.line-1] = bytes.Replace(lines[s.line-1], []byte(unreleased), []byte(version), 1)
+	lines[s.line-1] = bytes.Replace(lines[s.line-1], []byte(s.title), []byte(version), 1)
 	return bytes.Join(lines, nil)
 }
 

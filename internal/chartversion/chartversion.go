@@ -100,21 +100,33 @@ func (r *Report) newest() *section {
 	return nil
 }
 
-// Edits are the files that Check does not complain about any more: with the
-// version that is wanted, where that is higher, the section Unreleased of the
-// changelog as that of the version, and its entries in the annotation.
+// described is the section that says what changed in version: its own, or one
+// that becomes it. That is Unreleased, or that of a version which this change
+// has brought and which is too low.
+func (r *Report) described(version string) (section, error) {
+	newest := r.newest()
+	if newest != nil && newest.title == version {
+		return *newest, nil
+	}
+	for _, s := range r.sections {
+		if s.title == unreleased && len(s.entries) > 0 {
+			return s, nil
+		}
+	}
+	if newest != nil && r.Before != nil && r.Now.GreaterThan(r.Before) && newest.title == r.Now.Original() {
+		return *newest, nil
+	}
+	return section{}, fmt.Errorf("%s: a section %s with what changed is expected; it becomes that of %s", changelogFile, unreleased, version)
+}
+
+// Edits are the files that differ from what Check wants, as it wants them: with
+// the version that is wanted, where that is higher, the section Unreleased of
+// the changelog as that of the version, and its entries in the annotation.
 func (r *Report) Edits() (Files, error) {
 	edits := Files{}
 	chart, version := r.head[chartFile], r.Now.Original()
-	newest := r.newest()
 	if !r.enough() {
 		version = r.Wanted.String()
-		at := slices.IndexFunc(r.sections, func(s section) bool { return s.title == unreleased })
-		if at < 0 || len(r.sections[at].entries) == 0 {
-			return nil, fmt.Errorf("%s: a section %s with what changed is expected; it becomes that of %s", changelogFile, unreleased, version)
-		}
-		newest = &section{title: version, line: r.sections[at].line, entries: r.sections[at].entries}
-		edits[changelogFile] = release(r.head[changelogFile], r.sections[at], version)
 		doc, err := yamledit.Parse(chartFile, chart)
 		if err != nil {
 			return nil, err
@@ -123,11 +135,16 @@ func (r *Report) Edits() (Files, error) {
 			return nil, err
 		}
 	}
-	if newest != nil && newest.title == version {
-		if entries, err := r.metadata.annotated(); err != nil || !slices.Equal(entries, newest.entries) {
-			if chart, err = annotate(chart, newest.entries); err != nil {
-				return nil, err
-			}
+	described, err := r.described(version)
+	if err != nil {
+		return nil, err
+	}
+	if described.title != version {
+		edits[changelogFile] = release(r.head[changelogFile], described, version)
+	}
+	if entries, err := r.metadata.annotated(); err != nil || !slices.Equal(entries, described.entries) {
+		if chart, err = annotate(chart, described.entries); err != nil {
+			return nil, err
 		}
 	}
 	if string(chart) != string(r.head[chartFile]) {
@@ -141,3 +158,14 @@ func (r *Report) Edits() (Files, error) {
 	}
 	return edits, again.Check()
 }
+
+// Target is the version that the chart has after Edits.
+func (r *Report) Target() string {
+	if r.enough() {
+		return r.Now.Original()
+	}
+	return r.Wanted.String()
+}
+
+// File is a file of the chart as it was given to New.
+func (r *Report) File(name string) []byte { return r.head[name] }

@@ -19,6 +19,9 @@ import (
 // Files are the files of a chart, by their path in it.
 type Files map[string][]byte
 
+// Names are the paths, sorted.
+func (f Files) Names() []string { return slices.Sorted(maps.Keys(f)) }
+
 // metadata is what counts in Chart.yaml. appVersion does not: it is an image
 // tag.
 type metadata struct {
@@ -133,7 +136,9 @@ func compareValues(before, now []byte) ([]Change, error) {
 	var changes []Change
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		old, value := was[name], is[name]
-		if _, ok := is[name]; !ok {
+		if _, ok := is[name]; !ok && kind(old) == "a map" && has(is, name+".") {
+			continue // an empty map got values, which are new
+		} else if !ok {
 			changes = append(changes, Change{Major, valuesFile + ": " + name + " is gone"})
 		} else if kind(old) != kind(value) && old != nil && value != nil {
 			changes = append(changes, Change{Major, fmt.Sprintf("%s: %s was %s and is %s", valuesFile, name, kind(old), kind(value))})
@@ -150,6 +155,15 @@ func compareValues(before, now []byte) ([]Change, error) {
 		changes = append(changes, Change{Patch, valuesFile + ": comments or order differ"})
 	}
 	return changes, nil
+}
+
+func has(values map[string]any, prefix string) bool {
+	for name := range values {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // imageTag tells whether a value says which image runs, which is no matter of
@@ -213,12 +227,12 @@ func kind(v any) string {
 func compareFiles(base, head Files) []Change {
 	var changes []Change
 	moved := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(head)) {
+	for _, name := range head.Names() {
 		if _, ok := base[name]; ok || !counts(name) {
 			continue
 		}
 		from := ""
-		for _, old := range slices.Sorted(maps.Keys(base)) {
+		for _, old := range base.Names() {
 			if _, still := head[old]; !still && !moved[old] && path.Dir(old) == path.Dir(name) && bytes.Equal(base[old], head[name]) {
 				from = old
 				break
@@ -234,7 +248,7 @@ func compareFiles(base, head Files) []Change {
 			changes = append(changes, Change{Patch, name + ": is new"})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(base)) {
+	for _, name := range base.Names() {
 		now, still := head[name]
 		switch {
 		case !counts(name) || moved[name] || still && bytes.Equal(base[name], now):

@@ -15,6 +15,9 @@ const (
 	Major
 )
 
+// MarshalText is the level in words.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 func (l Level) String() string { return [...]string{"none", "patch", "minor", "major"}[l] }
 
 // next is the lowest version after base that shows a change of the level. In
@@ -38,9 +41,9 @@ func (l Level) next(base *semver.Version) *semver.Version {
 
 // Change is one thing that differs, and what follows for the version.
 type Change struct {
-	Level Level
+	Level Level `json:"level"`
 	// Text says what differs: the file, and the value where there is one.
-	Text string
+	Text string `json:"text"`
 }
 
 // highest is the level of all changes together.

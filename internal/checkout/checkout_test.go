@@ -128,7 +128,10 @@ func TestChanged(t *testing.T) {
 			must(t, os.Remove(filepath.Join(dir, "link")))
 			must(t, os.Symlink("a", filepath.Join(dir, "link")))
 		},
-		"file for link": func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "link"))); write(t, dir, "link", "b/c") },
+		"file for link": func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, "link")))
+			write(t, dir, "link", "b/c")
+		},
 		"link for file": func(t *testing.T, dir string) {
 			must(t, os.Remove(filepath.Join(dir, "a")))
 			must(t, os.Symlink("b/c", filepath.Join(dir, "a")))
@@ -219,15 +222,18 @@ func TestBranch(t *testing.T) {
 func TestOpenRefused(t *testing.T) {
 	dir := repository(t)
 	for name, damage := range map[string]func(dir string){
-		"not in a git repository":  func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git"))) },
-		"cannot be read; git fsck": func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git"))); write(t, dir, ".git", "gitdir: \n") },
-		"git fsck":                 func(dir string) { write(t, dir, ".git/config", "[core\nsecret") },
-		"SHA-256":                  func(dir string) { write(t, dir, ".git/config", "[extensions]\nobjectFormat = sha256\n") },
-		"reftable":                 func(dir string) { write(t, dir, ".git/config", "[extensions]\nrefStorage = reftable\n") },
-		"may tell":                 func(dir string) { write(t, dir, ".git/index", "DIRC\x00\x00\x00\x02\xff\xff\xff\xffsecret") },
-		"what is in .git":          func(dir string) { write(t, dir, ".git/index", "secret") },
-		"fsck may tell":            func(dir string) { write(t, dir, ".git/HEAD", "secret") },
-		"there is no commit yet":   func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git/refs/heads"))) },
+		"not in a git repository": func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git"))) },
+		"cannot be read; git fsck": func(dir string) {
+			must(t, os.RemoveAll(filepath.Join(dir, ".git")))
+			write(t, dir, ".git", "gitdir: \n")
+		},
+		"git fsck":               func(dir string) { write(t, dir, ".git/config", "[core\nsecret") },
+		"SHA-256":                func(dir string) { write(t, dir, ".git/config", "[extensions]\nobjectFormat = sha256\n") },
+		"reftable":               func(dir string) { write(t, dir, ".git/config", "[extensions]\nrefStorage = reftable\n") },
+		"may tell":               func(dir string) { write(t, dir, ".git/index", "DIRC\x00\x00\x00\x02\xff\xff\xff\xffsecret") },
+		"what is in .git":        func(dir string) { write(t, dir, ".git/index", "secret") },
+		"fsck may tell":          func(dir string) { write(t, dir, ".git/HEAD", "secret") },
+		"there is no commit yet": func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, ".git/refs/heads"))) },
 		"commit ": func(dir string) {
 			must(t, os.RemoveAll(filepath.Join(dir, ".git/objects")))
 			must(t, os.Mkdir(filepath.Join(dir, ".git/objects"), 0o755))
