@@ -146,7 +146,7 @@ func (b *bump) files(c *cli.Context) (chartversion.Files, error) {
 	files := chartversion.Files{}
 	err := fs.WalkDir(b.Tree, b.chart, func(name string, d fs.DirEntry, err error) error {
 		if err == nil {
-			err = c.Context.Err()
+			err = c.Err()
 		}
 		if err != nil || d.IsDir() {
 			return err

@@ -136,13 +136,15 @@ func compareValues(before, now []byte) ([]Change, error) {
 	var changes []Change
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		old, value := was[name], is[name]
-		if _, ok := is[name]; !ok && kind(old) == "a map" && has(is, name+".") {
-			continue // an empty map got values, which are new
-		} else if !ok {
+		_, still := is[name]
+		switch {
+		case !still && kind(old) == "a map" && has(is, name+"."):
+			// An empty map got values, which are new.
+		case !still:
 			changes = append(changes, Change{Major, valuesFile + ": " + name + " is gone"})
-		} else if kind(old) != kind(value) && old != nil && value != nil {
+		case kind(old) != kind(value) && old != nil && value != nil:
 			changes = append(changes, Change{Major, fmt.Sprintf("%s: %s was %s and is %s", valuesFile, name, kind(old), kind(value))})
-		} else if !reflect.DeepEqual(old, value) && !imageTag(name) {
+		case !reflect.DeepEqual(old, value) && !imageTag(name):
 			changes = append(changes, Change{Patch, valuesFile + ": " + name + " has another default"})
 		}
 	}
@@ -151,7 +153,7 @@ func compareValues(before, now []byte) ([]Change, error) {
 			changes = append(changes, Change{Minor, valuesFile + ": " + name + " is new"})
 		}
 	}
-	if len(changes) == 0 && !bytes.Equal(withoutImageTag(before), withoutImageTag(now)) {
+	if len(changes) == 0 && !bytes.Equal(withoutImages(before, was), withoutImages(now, is)) {
 		changes = append(changes, Change{Patch, valuesFile + ": comments or order differ"})
 	}
 	return changes, nil
@@ -172,14 +174,18 @@ func imageTag(name string) bool {
 	return strings.HasSuffix("."+name, ".image.tag") || strings.HasSuffix("."+name, ".image.digest")
 }
 
-// withoutImageTag is the text with an empty tag and digest, if it has them.
-func withoutImageTag(text []byte) []byte {
-	for _, key := range []string{"tag", "digest"} {
-		doc, err := yamledit.Parse(valuesFile, text)
-		if err != nil {
+// withoutImages is the text with the same tag and digest for all images, as far
+// as they can be edited.
+func withoutImages(text []byte, values map[string]any) []byte {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !imageTag(name) {
 			continue
 		}
-		if edited, err := doc.Set(yamledit.Edit{Path: []string{"image", key}}); err == nil {
+		doc, err := yamledit.Parse(valuesFile, text)
+		if err != nil {
+			return text
+		}
+		if edited, err := doc.Set(yamledit.Edit{Path: strings.Split(name, "."), Value: "tag"}); err == nil {
 			text = edited
 		}
 	}
