@@ -23,9 +23,9 @@ func read(t *testing.T, environment, tag, digest string) *release.File {
 	return f
 }
 
-// TestTrap27Golden: files that people have touched get another tag and digest,
+// TestT27Golden: files that people have touched get another tag and digest,
 // and are the same in every other byte.
-func TestTrap27Golden(t *testing.T) {
+func TestT27Golden(t *testing.T) {
 	names, err := filepath.Glob("testdata/*.before.yaml")
 	if err != nil || len(names) < 4 {
 		t.Fatalf("%d files, %v", len(names), err)
@@ -81,8 +81,8 @@ func TestTrap27Golden(t *testing.T) {
 	}
 }
 
-// TestTrap27Refused: what must not go to the next stage, and why.
-func TestTrap27Refused(t *testing.T) {
+// TestT27Refused: what must not go to the next stage, and why.
+func TestT27Refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, to release.Image
 		want     []string
@@ -176,7 +176,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestTrap27Steps(t *testing.T) {
+func TestT27Steps(t *testing.T) {
 	stages := release.DefaultStages()
 	for way, want := range map[[2]string]string{
 		{"dev", "staging"}:  "",
