@@ -77,13 +77,13 @@ func TestPublishChart(t *testing.T) {
 				}
 				return string(text), string(data), err
 			}
-			pack := func(change string) {
+			pack := func(file, change string) {
 				chart := filepath.Join(t.TempDir(), "core-pipeline")
 				if err := os.CopyFS(chart, os.DirFS("../charts/core-pipeline")); err != nil {
 					t.Fatal(err)
 				}
-				if change != "" {
-					if err := os.WriteFile(filepath.Join(chart, "templates/_more.tpl"), []byte(change), 0o600); err != nil {
+				if file != "" {
+					if err := os.WriteFile(filepath.Join(chart, file), []byte(change), 0o600); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -97,7 +97,7 @@ func TestPublishChart(t *testing.T) {
 				return strings.Count(string(data), "sign --yes "+host+"/owner/charts/core-pipeline@sha256:")
 			}
 
-			pack("")
+			pack("", "")
 			failing.Store(true)
 			if out, result, err := run(); err == nil || result != "" || signatures() != 0 {
 				t.Errorf("a registry that does not answer is taken for an empty one: %v\n%s", err, out)
@@ -109,12 +109,14 @@ func TestPublishChart(t *testing.T) {
 			if err != nil || signatures() != 1 || !regexp.MustCompile(`^chart=`+host+`/owner/charts/core-pipeline@sha256:[0-9a-f]{64}\n$`).MatchString(result) {
 				t.Fatalf("%v, %q\n%s", err, result, out)
 			}
-			// The same files, packaged again.
-			pack("")
-			if out, result, err := run(); err != nil || result != "" || signatures() != 1 || !strings.Contains(out, "is published already") {
-				t.Errorf("%v, %q\n%s", err, result, out)
+			// The same files, packaged again, and another document.
+			for _, file := range []string{"", "README.md"} {
+				pack(file, "other")
+				if out, result, err := run(); err != nil || result != "" || signatures() != 1 || !strings.Contains(out, "is published already") {
+					t.Errorf("%q: %v, %q\n%s", file, err, result, out)
+				}
 			}
-			pack("{{/* other */}}")
+			pack("templates/_more.tpl", "{{/* other */}}")
 			if out, result, err := run(); err == nil || result != "" || signatures() != 1 || !strings.Contains(out, "is published with other files") {
 				t.Errorf("other files under a published version: %v, %q\n%s", err, result, out)
 			}
