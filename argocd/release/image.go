@@ -16,12 +16,21 @@ type Image struct {
 	Digest string `json:"digest"`
 }
 
-// String is the end of an image's reference: tag@digest.
+// String is the end of an image's reference, tag@digest, for people.
 func (i Image) String() string {
 	if i.Digest == "" {
-		return i.Tag
+		return Printable(i.Tag)
 	}
-	return i.Tag + "@" + i.Digest
+	return Printable(i.Tag) + "@" + Printable(i.Digest)
+}
+
+// Printable is a tag or a digest for a terminal: what no registry would take is
+// in quotes, and cut.
+func Printable(s string) string {
+	if s == "" || tagForm.MatchString(s) || digestForm.MatchString(s) {
+		return s
+	}
+	return clip(s)
 }
 
 // The grammar of tags and digests is that of references to images

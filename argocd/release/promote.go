@@ -76,7 +76,7 @@ func Promote(from, to *File) (Promotion, error) {
 	}
 	switch {
 	case p.New.Digest == "":
-		refuse(digestPath, "is empty; write it with core-pipeline image set --env %s --tag %s --digest DIGEST", from.Environment, p.New.Tag)
+		refuse(digestPath, "is empty; write it with core-pipeline image set --env %s --tag %s --digest DIGEST", from.Environment, Printable(p.New.Tag))
 	case !digestForm.MatchString(p.New.Digest):
 		refuse(digestPath, "%v", Image{Tag: "x", Digest: p.New.Digest}.Check())
 	}
@@ -85,7 +85,7 @@ func Promote(from, to *File) (Promotion, error) {
 	case old != nil && now != nil && now.LessThan(old):
 		refuse(tagPath, "%s is older than %s in %s; to go back, revert the commit in %s", p.New.Tag, p.Old.Tag, p.To, p.To)
 	case p.Old.Tag == p.New.Tag && p.Old.Digest != "" && p.New.Digest != "":
-		refuse(digestPath, "the tag %s names another image in %s: it was moved; build under a new tag", p.New.Tag, p.To)
+		refuse(digestPath, "the tag %s names another image in %s: it was moved; build under a new tag", Printable(p.New.Tag), p.To)
 	}
 	return p, errors.Join(errs...)
 }

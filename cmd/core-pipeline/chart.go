@@ -110,7 +110,7 @@ func (b *bump) errorIn(err error) error {
 	}
 	var errs []error
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		errs = append(errs, fmt.Errorf("%s: %s", b.chart, line))
+		errs = append(errs, fmt.Errorf("%s: %s", printable(b.chart), printable(line)))
 	}
 	return errors.Join(errs...)
 }
@@ -203,7 +203,7 @@ func (b *bump) print(c *cli.Context, r *chartversion.Report, stdout io.Writer) e
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for _, change := range r.Changes {
-		if _, err := fmt.Fprintf(table, "  %s\t%s\n", change.Level, change.Text); err != nil {
+		if _, err := fmt.Fprintf(table, "  %s\t%s\n", change.Level, printable(change.Text)); err != nil {
 			return err
 		}
 	}

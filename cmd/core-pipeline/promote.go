@@ -77,6 +77,9 @@ func clean(c *cli.Context, root string, files ...string) error {
 	if len(changed) == 0 {
 		return nil
 	}
+	for i, name := range changed {
+		changed[i] = printable(name)
+	}
 	const most = 3
 	list := strings.Join(changed[:min(len(changed), most)], ", ")
 	if more := len(changed) - most; more > 0 {

@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -87,6 +89,15 @@ func (r *releases) read(environment string) (*release.File, []byte, error) {
 	return nil, nil, fmt.Errorf("%s: unknown environment %q; there are %s", r.dir, environment, strings.Join(names, ", "))
 }
 
+// printable is a text for a terminal: with characters that would do something
+// there, it is in quotes.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
 func withoutPath(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
@@ -127,7 +138,7 @@ func (r *releases) apply(c *cli.Context, f *release.File, text []byte, p release
 		if line[1] == line[2] {
 			continue
 		}
-		if _, err := fmt.Fprintf(table, "  %s\t%s -> %s\n", line[0], cmp.Or(line[1], "none"), cmp.Or(line[2], "none")); err != nil {
+		if _, err := fmt.Fprintf(table, "  %s\t%s -> %s\n", line[0], cmp.Or(release.Printable(line[1]), "none"), cmp.Or(release.Printable(line[2]), "none")); err != nil {
 			return err
 		}
 	}
