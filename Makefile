@@ -15,6 +15,8 @@ KUBE_SCORE_VERSION := v1.20.0
 KUBECONFORM_VERSION := v0.8.0
 HELM_UNITTEST_VERSION := v1.1.2
 ACTIONLINT_VERSION := v1.7.12
+# Built by test/workflows, which types docs/promotion.md.
+YQ_VERSION        := v4.54.2
 GOVULNCHECK_VERSION := v1.9.0
 # The newest that can be built from its module with the Go of this project.
 GORELEASER_VERSION := v2.15.1
