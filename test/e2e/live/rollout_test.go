@@ -91,8 +91,7 @@ func follow(t *testing.T, p *platform.Platform) func() map[string]history {
 
 // TestT09ProgressiveSync brings four commits to prod. Neither one whose migration fails nor one that comes meanwhile,
 // whose pods never get ready, leaves the canary ring; what the canary comes to health with goes on, and a cluster
-// of the main ring that is lost holds it up until its Secret is deleted. A smoke test holds nothing up: Argo CD asks
-// whether the canary is synced and healthy, and not how its sync ended.
+// of the main ring that is lost holds it up until its Secret is deleted.
 func TestT09ProgressiveSync(t *testing.T) {
 	criterion(t, 0)
 	p := deployed(t)
@@ -154,17 +153,9 @@ func TestT09ProgressiveSync(t *testing.T) {
 	report(t, 10, "prod's canary, with a migration that fails and then a release that is never ready: %d requests, 0 failed", n)
 
 	release(t, p, "prod", "1.0.0")
-	if err := p.Repository.Values(own, job.values("smokeTest", "-exit=1")); err != nil {
-		t.Fatal(err)
-	}
-	repaired = publish(t, p, "Go back to 1.0.0 in prod, and ask the canary something that it does not know")
+	repaired = publish(t, p, "Go back to 1.0.0 in prod")
 	arrived(t, p, main, repaired)
 	took := time.Since(start)
-	eventually(t, healTime, "the end of the smoke test", func() (bool, string) {
-		all, err := p.Applications(t.Context())
-		a := all[canary.Application()]
-		return err == nil && hookPhase(a, "core-pipeline-smoke-test") == "Failed" && a.Status.OperationState.Phase != "Succeeded", fmt.Sprint(a, err)
-	})
 
 	t.Run("T11 a lost cluster", func(t *testing.T) {
 		lost := loseCluster(t, p)
