@@ -29,10 +29,14 @@ var allowed = map[string][]string{
 	"plugin/cmpserver/cmppb":     {"google.golang.org/grpc", "google.golang.org/protobuf"},
 	"plugin/cmpserver/cmptest":   {"plugin/cmpserver/cmppb", "google.golang.org/grpc"},
 	"argocd/fleet":               {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v4", "k8s.io/apimachinery", "github.com/Masterminds/sprig/v3", "github.com/gobwas/glob", "github.com/robfig/cron/v3"},
+	"argocd/release":             {"internal/yamledit", "github.com/Masterminds/semver/v3"},
+	"internal/yamledit":          {"sigs.k8s.io/yaml", "go.yaml.in/yaml/v4"},
+	"internal/chartversion":      {"internal/yamledit", "sigs.k8s.io/yaml", "go.yaml.in/yaml/v4", "github.com/Masterminds/semver/v3"},
+	"internal/checkout":          {"github.com/go-git/go-git/v5/plumbing", "github.com/go-git/go-git/v5/storage/filesystem", "github.com/go-git/go-billy/v5"},
 	"cmd/internal/edge":          {"plugin", "plugin/source", "plugin/watchdog", "github.com/urfave/cli/v2", "k8s.io/apimachinery/pkg/api/resource"},
 	"cmd/internal/supervise":     {},
 	"cmd/core-pipeline-cmp":      {"cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/source", "plugin/manifest", "plugin/watchdog", "plugin/worker", "plugin/cache", "plugin/cmpserver", "plugin/telemetry", "github.com/urfave/cli/v2", "google.golang.org/grpc"},
-	"cmd/core-pipeline":          {"argocd/fleet", "cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
+	"cmd/core-pipeline":          {"argocd/fleet", "argocd/release", "internal/chartversion", "internal/checkout", "cmd/internal/edge", "cmd/internal/supervise", "plugin", "plugin/values", "plugin/manifest", "plugin/watchdog", "github.com/urfave/cli/v2"},
 	"cmd/internal/edge/edgetest": {"github.com/rogpeppe/go-internal/testscript"},
 	"test/parity":                {},
 	"test/chart":                 {},
@@ -56,6 +60,7 @@ var doors = map[string][]string{
 	"plugin/telemetry":           {"net/http"},
 	"plugin/cmpserver/cmppb":     {"unsafe"},
 	"plugin/cmpserver/cmptest":   {"os"},
+	"internal/checkout":          {"os"},
 	"cmd/internal/edge":          {"os", "syscall", "net/http"},
 	"cmd/internal/supervise":     {"os", "syscall"},
 	"cmd/core-pipeline-cmp":      {"os", "net", "net/http", "syscall"},
@@ -105,7 +110,7 @@ func TestDependencyDirection(t *testing.T) {
 func TestSidecarLinksOnlyWhatItNeeds(t *testing.T) {
 	linked := golist(t, "-deps", module+"/cmd/core-pipeline-cmp")
 	for _, banned := range []string{
-		module + "/cmd/core-pipeline", module + "/argocd", "github.com/robfig/cron",
+		module + "/cmd/core-pipeline", module + "/argocd", module + "/internal/checkout", module + "/internal/chartversion", "github.com/go-git", "github.com/robfig/cron",
 		"k8s.io/kubectl", "helm.sh/helm/v3/pkg/action", "helm.sh/helm/v3/pkg/registry", "helm.sh/helm/v3/pkg/repo",
 		"helm.sh/helm/v3/pkg/getter", "helm.sh/helm/v3/pkg/kube", "helm.sh/helm/v3/pkg/cli",
 		"net/http/pprof", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "testing",
@@ -127,7 +132,7 @@ func TestReadmeNamesPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range golist(t, module+"/plugin/...", module+"/argocd/...", module+"/cmd/internal/...") {
+	for _, path := range golist(t, module+"/plugin/...", module+"/argocd/...", module+"/internal/...", module+"/cmd/internal/...") {
 		name := strings.TrimPrefix(path, module+"/")
 		if name == "plugin/cmpserver/cmppb" || name == "plugin/cmpserver/cmptest" || name == "cmd/internal/edge/edgetest" {
 			continue // generated, and for tests

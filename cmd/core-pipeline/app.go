@@ -22,6 +22,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			lintCommand(stdout, stderr),
 			previewCommand(stdout, stderr),
 			clusterCommand(stdout, stderr),
+			imageCommand(stdout, stderr),
+			promoteCommand(stdout, stderr),
+			chartCommand(stdout, stderr),
 			edge.VersionCommand(stdout, "core-pipeline"),
 		},
 	}

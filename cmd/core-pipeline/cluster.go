@@ -124,10 +124,11 @@ func (f *openFleet) remove(cluster *fleet.Cluster, deleting, dry bool) ([]string
 		if err != nil {
 			return nil, err
 		}
-		if text, err = cluster.Disable(text); err != nil {
+		edited, err := cluster.Disable(text)
+		if err != nil {
 			return nil, err
 		}
-		return steps, f.Replace(cluster.File, text)
+		return steps, f.Replace(cluster.File, text, edited)
 	}
 	if cluster.Enabled() {
 		return nil, fmt.Errorf("%s: the cluster is enabled; run core-pipeline cluster remove %s first, and wait for its Applications to go", cluster.File, cluster.Name)

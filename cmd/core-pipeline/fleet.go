@@ -84,13 +84,15 @@ func oneName(c *cli.Context) (string, error) {
 	return "", edge.Usage(c, "one name is expected, found %d arguments", c.Args().Len())
 }
 
-// nameFirst lets flags follow the argument: `add NAME --ring main`. The
-// library stops at the first argument, so the verb is run again with the
-// argument at the end.
-func nameFirst(action cli.ActionFunc) cli.ActionFunc {
+// nameFirst lets flags follow the argument: `add NAME --ring main`.
+func nameFirst(action cli.ActionFunc) cli.ActionFunc { return argumentsFirst(1, action) }
+
+// argumentsFirst lets flags follow the first n arguments. The library stops at
+// the first argument, so the verb is run again with the arguments at the end.
+func argumentsFirst(n int, action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		rest := c.Args().Slice()
-		if len(rest) < 2 || !strings.HasPrefix(rest[1], "-") {
+		if len(rest) <= n || !strings.HasPrefix(rest[n], "-") {
 			return action(c)
 		}
 		parent := c.Lineage()[1]
@@ -98,6 +100,6 @@ func nameFirst(action cli.ActionFunc) cli.ActionFunc {
 		at := len(all) - len(rest)
 		again := cli.NewContext(c.App, nil, parent)
 		again.Command = c.Command
-		return c.Command.Run(again, slices.Concat(all[:at], rest[1:], rest[:1])...)
+		return c.Command.Run(again, slices.Concat(all[:at], rest[n:], rest[:n])...)
 	}
 }

@@ -36,6 +36,18 @@ func TestReadmeNamesFiles(t *testing.T) {
 	}
 }
 
+// commit puts everything into a repository of its own.
+func commit(t *testing.T, dir string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-euc", "git init -q -b main && git add -A && git commit -qm all")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 var ownCommand = regexp.MustCompile(`(?m)^ +(core-pipeline .*)$`)
 
 // TestReadmeCommands types what the guide says, one after the other, in a copy
@@ -56,18 +68,24 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	})
 	lines := ownCommand.FindAllStringSubmatch(string(read(t, "README.md")), -1)
-	if len(lines) != 5 {
+	if len(lines) != 6 {
 		t.Fatalf("the guide has %d commands", len(lines))
 	}
 	outputs := map[string]string{}
 	for _, m := range lines {
 		cmd := exec.CommandContext(t.Context(), "sh", "-euc", m[1])
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+		if strings.HasPrefix(m[1], "core-pipeline promote ") {
+			commit(t, dir) // what the guide says so far
+		}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", m[1], err, out)
 		}
 		outputs[m[1]] = string(out)
+	}
+	if got := outputs["core-pipeline promote dev staging"]; !strings.Contains(got, "argocd/envs/staging/release.yaml\n  tag     1.0.0 -> 1.1.0\n") {
+		t.Errorf("promote prints:\n%s", got)
 	}
 	if got := strings.Count(outputs["core-pipeline preview"], "\ncore-pipeline-"); got != 4 {
 		t.Errorf("preview lists %d Applications", got)

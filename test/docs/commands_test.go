@@ -22,7 +22,7 @@ var elsewhere = []struct{ prefix, why string }{
 	{"kubectl ", "needs a cluster; test/e2e/gitops knows every verb and flag, and test/e2e/gettingstarted types those of that page"},
 	{"helm ", "needs a cluster; test/e2e/apiserver runs it"},
 	{"argocd ", "needs Argo CD; test/e2e/gitops knows every verb and flag"},
-	{"yq ", "a program that make test does not install"},
+	{"core-pipeline promote ", "needs commits; test/argocd TestReadmeCommands has them"},
 	{"make test", "is what runs this test"},
 	{"make bench", "measures for minutes"},
 }
@@ -30,6 +30,7 @@ var elsewhere = []struct{ prefix, why string }{
 // elsewherePages have commands that need other repositories and programs; the test named with each types them.
 var elsewherePages = map[string]string{
 	"docs/configuration-repository.md": "test/e2e/appsets TestConfigurationRepository",
+	"docs/promotion.md":                "test/workflows TestT27Guide",
 }
 
 // formulas are indented blocks that are not commands.
@@ -293,7 +294,7 @@ func TestInlineCommands(t *testing.T) {
 		for _, m := range inline.FindAllStringSubmatch(prose, -1) {
 			words := strings.Fields(m[1])
 			verb := words[:2]
-			if words[1] == "cluster" && len(words) > 2 {
+			if slices.Contains([]string{"cluster", "image", "chart"}, words[1]) && len(words) > 2 {
 				verb = words[:3]
 			}
 			key := strings.Join(verb, " ")

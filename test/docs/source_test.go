@@ -17,7 +17,7 @@ import (
 // them, results, and what is looked for in the messages of libraries.
 var pieces = []string{
 	// What stands for a part of a message.
-	"a list", "a map", "a number", "a single value", "a string", "no kind)", "no source", "something else",
+	"a boolean", "a list", "a map", "a number", "a single value", "a string", "a text", "and … more", "tree", "- kind: ………  description", "no kind)", "no source", "something else",
 	"there are", "true or false", "with annotations", "with labels", "cluster Secrets and ExternalSecrets",
 	"bytes", "s", "delete the file", "its objects are deleted with it", "its objects stay", "encoding the objects", "reading the schema",
 	"--timeout", "preempted", "unknown operation", "buildMetadata: managedByLabel",
@@ -25,6 +25,7 @@ var pieces = []string{
 	"cannot parse template", "error during tpl function execution for", "error unpacking subchart",
 	"fatal error", "path escapes from parent", "unexpected fault",
 	// Results.
+	"a new chart",
 	"AppProject … admits it: clusters named …, namespace …, repository",
 	"ApplicationSet … selects the cluster by", "# Application", "built with",
 	"agree that Argo CD deletes the …: argocd app confirm-deletion core-pipeline-root; if it does not keep the clusters: kubectl -n … delete",

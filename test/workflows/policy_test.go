@@ -43,7 +43,7 @@ type step struct {
 func load(t *testing.T) map[string]workflow {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(repository, ".github/workflows/*"))
-	if err != nil || len(files) < 7 {
+	if err != nil || len(files) < 9 {
 		t.Fatalf("%d workflows, %v", len(files), err)
 	}
 	out := map[string]workflow{}
@@ -197,13 +197,20 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestVerbs: what workflows ask of core-pipeline, the program of this checkout
-// knows, with every flag.
-func TestVerbs(t *testing.T) {
+// build makes the program of this checkout.
+func build(t *testing.T) string {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "core-pipeline")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, repository+"/cmd/core-pipeline").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return program
+}
+
+// TestVerbs: what workflows ask of core-pipeline, the program of this checkout
+// knows, with every flag.
+func TestVerbs(t *testing.T) {
+	program := build(t)
 	found := 0
 	for name, w := range load(t) {
 		for _, j := range w.Jobs {

@@ -19,6 +19,9 @@ type Repository struct {
 	root string
 }
 
+// Root is the directory of the tree on disk. It is not for messages.
+func (r Repository) Root() string { return r.root }
+
 // OpenRepository opens the repository that holds dir. root names it; empty
 // means that it is found by source.FindRoot, with the working directory as
 // the last resort. The caller closes the tree.
@@ -64,6 +67,9 @@ func below(root, dir string) (string, error) {
 func withoutPath(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		err = le.Err
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return errors.New("no such directory")

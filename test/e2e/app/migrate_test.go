@@ -2,9 +2,13 @@ package app_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 )
@@ -30,6 +34,54 @@ func (s *stack) migrate(t *testing.T) {
 	t.Helper()
 	if _, text, err := s.migration(t, nil); err != nil {
 		t.Fatalf("%v: %s", err, text)
+	}
+}
+
+// TestMigrationWaits holds a migration to waiting for another one that has not ended.
+func TestMigrationWaits(t *testing.T) {
+	s := need(t)
+	session := func(sql string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(postgresBin(), "psql"), "--no-psqlrc", "--tuples-only", "--no-align", "--command="+sql,
+			fmt.Sprintf("host=127.0.0.1 port=%s user=%s dbname=core-pipeline", s.postgres.port, user))
+		cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
+		return cmd
+	}
+	waiting := func() (string, error) {
+		out, err := session("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7320001 AND NOT granted").Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	other := session("SELECT pg_advisory_lock(7320001); SELECT pg_sleep(600)")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "the other migration has begun", func() error {
+		if out, err := session("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7320001 AND granted").Output(); err != nil || strings.TrimSpace(string(out)) != "1" {
+			return fmt.Errorf("%s, %w", out, err)
+		}
+		return nil
+	})
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := s.migration(t, nil)
+		ended <- err
+	}()
+	eventually(t, 30*time.Second, "the migration waits", func() error {
+		select {
+		case err := <-ended:
+			t.Fatalf("the migration has not waited: %v", err)
+		default:
+		}
+		if n, err := waiting(); err != nil || n != "1" {
+			return fmt.Errorf("%s wait, %w", n, err)
+		}
+		return nil
+	})
+	if _, err := session("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7320001 AND granted").Output(); err != nil {
+		t.Fatal(err)
+	}
+	_ = other.Wait()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

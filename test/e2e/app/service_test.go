@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +21,6 @@ import (
 	"testing"
 	"time"
 )
-
-// lockThread keeps the goroutine on its thread for good.
-func lockThread() { runtime.LockOSThread() }
 
 // service is a running application.
 type service struct {
@@ -89,29 +86,20 @@ func (s *stack) run(t *testing.T, environment string, extra map[string]string, w
 	_ = l.Close()
 	env := s.environ(t, environment, extra)
 	env["PORT"] = port
-	r := &service{t: t, url: "http://127.0.0.1:" + port, out: &lines{}, ended: make(chan struct{})}
+	r := &service{t: t, url: "http://127.0.0.1:" + port, out: &lines{}}
 	r.client = &http.Client{Timeout: 90 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	r.cmd = s.command(context.WithoutCancel(t.Context()), env, wrap, "--import", "./dist/tracing.js", "dist/main.js")
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		lockThread()
-		err := r.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = r.cmd.Wait()
-		}
-		close(r.ended)
-	}()
-	if err := <-started; err != nil {
+	if r.ended, err = spawn(r.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = r.cmd.Process.Kill()
 		<-r.ended
 		if t.Failed() {
-			file := filepath.Join(os.TempDir(), "cp-app-"+strings.ReplaceAll(t.Name(), "/", "-")+".log")
+			dir := cmp.Or(os.Getenv("E2E_ARTIFACTS"), os.TempDir())
+			_ = os.MkdirAll(dir, 0o755)
+			file := filepath.Join(dir, "cp-app-"+strings.ReplaceAll(t.Name(), "/", "-")+".log")
 			_ = os.WriteFile(file, []byte(strings.Join(r.out.all(), "")), 0o600)
 			t.Log("the application's output is in", file)
 		}

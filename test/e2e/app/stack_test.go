@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -124,7 +125,7 @@ func makeStack(ctx context.Context) (*stack, error) {
 		return nil, err
 	}
 	s.postgres = newProcess(dir, "postgres", "sh", "-c", images.StartPostgres)
-	s.postgres.cmdEnv = []string{
+	s.postgres.env = []string{
 		"PATH=" + postgresBin() + ":" + os.Getenv("PATH"), "PGDATA=" + data + "/main", "PGHOST=127.0.0.1", "PGPORT=" + s.postgres.port,
 		"POSTGRES_DB=core-pipeline", "POSTGRES_USERS=" + user, "POSTGRES_PASSWORD=" + password,
 	}
@@ -145,7 +146,7 @@ func makeStack(ctx context.Context) (*stack, error) {
 type process struct {
 	name, port, log string
 	args            []string
-	cmdEnv          []string
+	env             []string
 	unprivileged    bool
 	running         *exec.Cmd
 	ended           chan struct{}
@@ -158,7 +159,7 @@ func newProcess(dir, name string, args ...string) *process {
 	}
 	defer l.Close() //nolint:errcheck // nothing was written
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return &process{name: name, port: port, log: filepath.Join(dir, name+".log"), args: args, cmdEnv: os.Environ()}
+	return &process{name: name, port: port, log: filepath.Join(dir, name+".log"), args: args, env: os.Environ()}
 }
 
 // start returns when the port is open.
@@ -170,25 +171,14 @@ func (p *process) start(ctx context.Context) error {
 	defer out.Close() //nolint:errcheck // the process has its own
 	// Not CommandContext: it outlives the test that starts it.
 	cmd := exec.Command(p.args[0], p.args[1:]...) //nolint:noctx,gosec // see above; a program of the test
-	cmd.Env, cmd.Stdout, cmd.Stderr = p.cmdEnv, out, out
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, out, out
 	cmd.Dir = filepath.Dir(p.log)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if p.unprivileged && os.Geteuid() == 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	}
-	started := make(chan error)
-	ended := make(chan struct{})
-	go func() {
-		// The signal comes when the thread ends that started the process, so it is not given back.
-		lockThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(ended)
-	}()
-	if err := <-started; err != nil {
+	ended, err := spawn(cmd)
+	if err != nil {
 		return err
 	}
 	p.running, p.ended = cmd, ended
@@ -207,6 +197,26 @@ func (p *process) start(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// spawn starts a process that the kernel kills with this one, and says when it has ended.
+func spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		// The kernel kills it with the thread that started it, so that thread is not given back.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(ended)
+	}()
+	return ended, <-started
 }
 
 // stop ends it, by force if it does not end on the signal.

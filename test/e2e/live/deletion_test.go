@@ -74,7 +74,7 @@ func TestT13Deletion(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := all[canary.Application()].Metadata.UID
-			kubectl(t, p, platform.Hub, "-n", "argocd", "delete", "secret", "-l", "argocd.argoproj.io/secret-type=cluster", "--field-selector", "metadata.name="+canary.Name)
+			kubectl(t, p, platform.Hub, "-n", "argocd", "delete", "secret", "cluster-"+canary.Name)
 			eventually(t, healTime, "another Application", func() (bool, string) {
 				all, err := p.Applications(t.Context())
 				a, there := all[canary.Application()]

@@ -127,28 +127,29 @@ func TestT23Hooks(t *testing.T) {
 
 	before := podIDs(t, p, target)
 	load := startTraffic(t, p, target)
+	message := ""
 	n := load.during(t, "a migration that fails", func() {
 		write("warn", "-exit=3", "POSTGRES_PASSWORD")
 		failing := publish(t, p, "Migrate what cannot be migrated in dev")
-		var message string
 		eventually(t, rolloutTime, "a sync that fails", func() (bool, string) {
 			all, err := p.Applications(t.Context())
 			a := all[target.Application()]
 			o := a.Status.OperationState
-			message = o.Message
-			return err == nil && o.SyncResult.Revision == failing && o.RetryCount > 0 && hookPhase(a, "core-pipeline-migration") == "Failed", fmt.Sprint(a, err)
+			for _, r := range o.SyncResult.Resources {
+				// The message of the sync counts its retries; this one is beside the Job in the result.
+				if r.Name == "core-pipeline-migration" && r.HookPhase == "Failed" && r.Message != "" {
+					message = fmt.Sprintf("%s/%s: %s", r.Kind, r.Name, r.Message)
+				}
+			}
+			return err == nil && o.SyncResult.Revision == failing && o.RetryCount > 0 && message != "", fmt.Sprint(a, err)
 		})
-		if !strings.Contains(message, "core-pipeline-migration") && !strings.Contains(message, "completed unsuccessfully") {
-			t.Errorf("the sync says %q", message)
-		}
-		t.Logf("the sync says %q", message)
 		if after := podIDs(t, p, target); after != before {
 			t.Errorf("pods before the migration that failed: %s; after it: %s", before, after)
 		}
 	})
-	write("warn", "POSTGRES_PASSWORD")
+	write("info", "POSTGRES_PASSWORD")
 	took = arrived(t, p, target, publish(t, p, "Repair the migration in dev"))
-	report(t, 0, "a migration that fails: the pods before it stay and answer %d requests, 0 failed; the next commit is healthy after %s", n, took)
+	report(t, 0, "a migration that fails (%s): the pods before it stay and answer %d requests, 0 failed; the next commit is healthy after %s", message, n, took)
 
 	t.Run("first sync", func(t *testing.T) {
 		uid := workload(t, p, target).Metadata.UID
