@@ -62,8 +62,8 @@ test: ## Run the unit, golden, script, image and policy tests
 
 .PHONY: cross
 cross: ## Build core-pipeline for the other systems people use
-	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/core-pipeline
-	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/core-pipeline
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/core-pipeline
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/core-pipeline
 
 .PHONY: golden
 golden: ## Rewrite the golden files; review the difference before committing it

@@ -38,7 +38,7 @@ func (w syncWindow) check(d *document, field string) {
 // matches tells whether Argo CD applies the window to an Application. It
 // compares the destination as it is written, and resolves no server.
 func (w syncWindow) matches(a *Application) bool {
-	any := func(patterns []string, texts ...string) bool {
+	some := func(patterns []string, texts ...string) bool {
 		return slices.ContainsFunc(patterns, func(pattern string) bool {
 			return slices.ContainsFunc(texts, func(text string) bool { return text != "" && match(pattern, text) })
 		})
@@ -49,9 +49,9 @@ func (w syncWindow) matches(a *Application) bool {
 		patterns []string
 		matched  bool
 	}{
-		{w.Applications, any(w.Applications, a.Name())},
-		{w.Clusters, any(w.Clusters, d.Name, d.Server)},
-		{w.Namespaces, any(w.Namespaces, d.Namespace)},
+		{w.Applications, some(w.Applications, a.Name())},
+		{w.Clusters, some(w.Clusters, d.Name, d.Server)},
+		{w.Namespaces, some(w.Namespaces, d.Namespace)},
 	} {
 		if len(kind.patterns) > 0 {
 			said++

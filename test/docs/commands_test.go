@@ -203,6 +203,21 @@ func TestCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for page, test := range elsewherePages {
+		dir, name, _ := strings.Cut(test, " ")
+		files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs := slices.ContainsFunc(files, func(file string) bool {
+			rel, _ := filepath.Rel(root, file)
+			text := read(t, rel)
+			return strings.Contains(text, "func "+name+"(t *testing.T)") && strings.Contains(text, page)
+		})
+		if !runs || !slices.Contains(guides(t), page) {
+			t.Errorf("%s does not run %s", test, page)
+		}
+	}
 	used, ran := map[string]bool{}, 0
 	for _, page := range guides(t) {
 		if elsewherePages[page] != "" {

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -18,6 +19,7 @@ type workflow struct {
 	Permissions map[string]string
 	Concurrency map[string]any
 	Env         map[string]string
+	Defaults    struct{ Run struct{ Shell string } }
 	Jobs        map[string]job
 }
 
@@ -41,7 +43,7 @@ type step struct {
 func load(t *testing.T) map[string]workflow {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(repository, ".github/workflows/*"))
-	if err != nil || len(files) < 9 {
+	if err != nil || len(files) < 7 {
 		t.Fatalf("%d workflows, %v", len(files), err)
 	}
 	out := map[string]workflow{}
@@ -85,6 +87,9 @@ func broken(text string, w workflow) []string {
 	}
 	if w.Concurrency["group"] == nil || w.Concurrency["cancel-in-progress"] == nil {
 		say("workflow", "no concurrency with group and cancel-in-progress")
+	}
+	if w.Defaults.Run.Shell != "bash" {
+		say("workflow", "a shell that is not named ignores what fails in front of a pipe: say shell: bash")
 	}
 	_, target := w.On["pull_request_target"]
 	_, after := w.On["workflow_run"]
@@ -143,6 +148,7 @@ func TestPolicyCanFail(t *testing.T) {
 		"no version":           {"90b1 # v7.0.1", "90b1"},
 		"top permissions":      {"\npermissions: {}", "\npermissions: {contents: read}"},
 		"no concurrency":       {"cancel-in-progress: false", "cancel: false"},
+		"no shell":             {"shell: bash", "shell: sh"},
 		"no timeout":           {"timeout-minutes: 45", "timeout-minutes: 0"},
 		"no permissions":       {"    permissions: {contents: read}\n", ""},
 		"an expression":        {"cp \"$RUNNER_TEMP/notes.md\"", "cp ${{ github.event.head_commit.message }}"},
@@ -188,5 +194,36 @@ func TestTargets(t *testing.T) {
 		if !regexp.MustCompile(`make [a-z -]*\b` + target + `\b|[\[ ]` + target + `[,\]]`).MatchString(all) {
 			t.Errorf("no workflow makes %s", target)
 		}
+	}
+}
+
+// TestVerbs: what workflows ask of core-pipeline, the program of this checkout
+// knows, with every flag.
+func TestVerbs(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "core-pipeline")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, repository+"/cmd/core-pipeline").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found := 0
+	for name, w := range load(t) {
+		for _, j := range w.Jobs {
+			for _, s := range j.Steps {
+				for _, call := range regexp.MustCompile(`bin/core-pipeline((?: [a-z]+)+)([^|>&)\n]*)`).FindAllStringSubmatch(s.Run, -1) {
+					found++
+					out, err := exec.CommandContext(t.Context(), program, append(strings.Fields(call[1]), "--help")...).CombinedOutput()
+					if err != nil {
+						t.Errorf("%s: core-pipeline%s: %v\n%s", name, call[1], err, out)
+					}
+					for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(call[2], -1) {
+						if !strings.Contains(string(out), flag+" ") && !strings.Contains(string(out), flag+",") {
+							t.Errorf("%s: core-pipeline%s has no %s", name, call[1], flag)
+						}
+					}
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no workflow runs core-pipeline")
 	}
 }

@@ -56,7 +56,7 @@ func (p place) write(t *testing.T, file, text string) {
 
 func (p place) try(t *testing.T, script string, env ...string) (string, error) {
 	t.Helper()
-	// GitHub runs a script so.
+	// GitHub runs a script so where a workflow says shell: bash, which TestPolicy wants.
 	cmd := exec.CommandContext(t.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
 	cmd.Dir, cmd.Env = p.dir, slices.Concat(p.env, env)
 	out, err := cmd.CombinedOutput()
@@ -96,66 +96,6 @@ func (p place) log(t *testing.T) string {
 	return string(data)
 }
 
-const setsImage = "#!/bin/sh\necho \"$*\"\nfor last; do :; done\nsed -i 's/^  tag: .*/  tag: \"9.9.9\"/' argocd/envs/dev/release.yaml argocd/envs/staging/release.yaml\n"
-
-// TestPullRequests: an image and a promotion become one commit on a branch of
-// their own, and one pull request; a second run with the same result no more.
-func TestPullRequests(t *testing.T) {
-	for file, c := range map[string]struct {
-		job, branch, args string
-		env               []string
-	}{
-		"image-bump.yml": {"bump", "image/dev-9.9.9", "image set --env dev --tag 9.9.9 --digest sha256:00", []string{"ENVIRONMENT=dev", "TAG=9.9.9", "DIGEST=sha256:00"}},
-		"promote.yml":    {"promote", "promote/dev-staging", "promote dev staging", []string{"FROM=dev", "TO=staging"}},
-	} {
-		t.Run(file, func(t *testing.T) {
-			p := newPlace(t)
-			p.write(t, filepath.Join(p.bin, "stand-in"), setsImage)
-			p.steps(t, file, c.job, c.env...)
-			log := p.log(t)
-			if strings.Count(log, "pr create --head "+c.branch) != 1 {
-				t.Errorf("gh got:\n%s", log)
-			}
-			if got := p.sh(t, "git diff --name-only main "+c.branch+" | sort -u | head -1; git rev-list --count main.."+c.branch, c.env...); !strings.HasPrefix(got, "argocd/envs/dev/release.yaml") || !strings.HasSuffix(got, "\n1\n") {
-				t.Errorf("the branch has:\n%s", got)
-			}
-			if body := p.sh(t, `git ls-remote --heads origin`); !strings.Contains(body, "refs/heads/"+c.branch) {
-				t.Errorf("origin has:\n%s", body)
-			}
-			if got := p.sh(t, `cat "$RUNNER_TEMP/summary"`); strings.TrimSpace(got) != c.args {
-				t.Errorf("the program was called with %q, want %q", got, c.args)
-			}
-			// The next run starts from main, beside the branch that is there.
-			p.sh(t, "git switch -q main && git branch -qD "+c.branch+" && git update-ref -d refs/remotes/origin/"+c.branch)
-			p.steps(t, file, c.job, c.env...)
-			if again := p.log(t); strings.Count(again, "pr create") != 1 || strings.Count(again, "auth setup-git") != 2 {
-				t.Errorf("after the second run, gh got:\n%s", again)
-			}
-			p.sh(t, "git switch -q main && git merge -q "+c.branch)
-			p.steps(t, file, c.job, c.env...)
-			if again := p.log(t); strings.Count(again, "auth setup-git") != 2 {
-				t.Errorf("where nothing changes, gh got:\n%s", again)
-			}
-		})
-	}
-}
-
-// TestFailingVerb: when the program refuses, no pull request is opened.
-func TestFailingVerb(t *testing.T) {
-	p := newPlace(t)
-	p.write(t, filepath.Join(p.bin, "stand-in"), "#!/bin/sh\necho no >&2\nexit 1\n")
-	for _, s := range load(t)["promote.yml"].Jobs["promote"].Steps {
-		if s.Name == "Promote" {
-			p.sh(t, "make build")
-			if out, err := p.try(t, s.Run, "FROM=dev", "TO=prod"); err == nil {
-				t.Errorf("the step passes:\n%s", out)
-			}
-			return
-		}
-	}
-	t.Fatal("there is no such step")
-}
-
 // TestPreview: the difference of a branch goes into an artifact, and from
 // there into a comment, whatever text it has.
 func TestPreview(t *testing.T) {
@@ -180,6 +120,13 @@ func TestPreview(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, "owned")); err == nil {
 		t.Error("text of the pull request was run")
+	}
+
+	// What makes the text longer does not make the comment longer than GitHub takes, 65,536 characters.
+	p.write(t, filepath.Join(p.dir, "preview/diff"), strings.Repeat("+~~~~~\n", 12_000))
+	p.sh(t, load(t)["preview-comment.yml"].Jobs["comment"].Steps[1].Run, "HEAD_SHA="+head, "PULL_HEAD="+head)
+	if comment := p.sh(t, "cat comment.md"); len(comment) > 65_000 || len(comment) < 60_000 || !strings.Contains(comment, "Cut at 60,000 bytes") {
+		t.Errorf("a long difference gives a comment of %d bytes", len(comment))
 	}
 
 	// Another pull request's number, or none, gets no comment.

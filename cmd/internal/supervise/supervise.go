@@ -102,6 +102,8 @@ func verdict(program string, state *os.ProcessState, text []byte) (int, []byte) 
 			return exitLimit, say(program, "was killed, most likely for the memory limit of its container; set --memory-limit below that")
 		case syscall.SIGTERM, syscall.SIGINT:
 			return exitError, append(text, say(program, "interrupted")...)
+		case syscall.SIGPIPE:
+			return exitError, text // who reads the output has seen enough, as with `| head`
 		}
 		return exitError, say(program, "ended by signal "+status.Signal().String()+"; this is a bug of the program")
 	}

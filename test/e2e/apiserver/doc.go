@@ -8,7 +8,8 @@
 // A warning of the server is a failure.
 //
 // The manifests of argocd/ are applied to it as argocd/README.md says, and a
-// second time, when nothing may change.
+// second time, when nothing may change. Argo CD's engine of syncs brings the
+// chart up in an empty namespace; the test writes the status of what it waits for.
 //
 // HELM3 and HELM4 name the programs; with E2E_REQUIRED a missing one is an
 // error. The servers are built from Go modules once and kept in the user's

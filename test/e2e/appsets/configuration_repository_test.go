@@ -18,8 +18,8 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
-// block is a fenced one: a script, or a file with its name.
-var block = regexp.MustCompile("(?s)```(sh|yaml (\\S+))\n(.*?)```")
+// block is a fenced one of commands.
+var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
 // upstream is a repository with what the guide copies.
 func upstream(t *testing.T) string {
@@ -69,18 +69,12 @@ func TestConfigurationRepository(t *testing.T) {
 		}
 		return stdout.String()
 	}
-	scripts, files := 0, 0
-	for _, m := range block.FindAllStringSubmatch(guide, -1) {
-		if m[2] != "" {
-			files++
-			l.file(m[2], m[3])
-			continue
-		}
-		scripts++
-		shell(m[3])
+	scripts := block.FindAllStringSubmatch(guide, -1)
+	if len(scripts) != 5 {
+		t.Fatalf("the guide has %d blocks of commands", len(scripts))
 	}
-	if scripts != 3 || files != 2 {
-		t.Fatalf("the guide has %d scripts and %d files", scripts, files)
+	for _, m := range scripts {
+		shell(m[1])
 	}
 
 	const flags = " --applicationsets rendered --projects rendered"

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
+	"github.com/argoproj/argo-cd/v3/util/app/path"
 )
 
 // sleepUntil moves the clock of the bubble, which begins on Saturday, January
@@ -87,4 +90,25 @@ func TestT18RolloutsAreAutomated(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestT19PathsAreNotLimited: an Application that says which paths it is
+// rendered from is not rendered for other commits. What a window held back is
+// then synced without its hooks, or not at all. Ours says nothing.
+func TestT19PathsAreNotLimited(t *testing.T) {
+	_, bootstrap := root(t)
+	apps := generated(t, examples(t)...)
+	apps[bootstrap.Name] = *bootstrap
+	for name, app := range apps {
+		for _, source := range app.Spec.GetSources() {
+			if paths := path.GetSourceRefreshPaths(&app, source); len(paths) > 0 {
+				t.Errorf("%s is rendered for %v only", name, paths)
+			}
+			limited := app.DeepCopy()
+			limited.Annotations = map[string]string{v1alpha1.AnnotationKeyManifestGeneratePaths: "."}
+			if len(path.GetSourceRefreshPaths(limited, source)) == 0 {
+				t.Errorf("%s: Argo CD does not read the annotation any more", name)
+			}
+		}
+	}
 }

@@ -43,7 +43,7 @@ func TestCriterion3Metrics(t *testing.T) {
 	report(t, 3, "all %d queries of the dashboard return data", len(queries))
 }
 
-// TestAlertFiresAndClears lets a pod leak until it is killed. The alert has no time to wait for, so it is the shipped
+// Criterion 3, too. It lets a pod leak until it is killed. The alert has no time to wait for, so it is the shipped
 // rule, unchanged, that fires; when the pod that was killed is replaced it clears.
 func TestCriterion3Alert(t *testing.T) {
 	r := reachCluster(t)
