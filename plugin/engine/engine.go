@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"text/template"
 )
 
@@ -18,46 +19,94 @@ const noValue = "<no value>"
 // Template is a named text.
 type Template struct{ Name, Text string }
 
+// rootName is the name of what the templates are associated with. It is Helm's,
+// and a template can define it.
+const rootName = "gotpl"
+
 // Set is a number of parsed templates that can call each other. It does not
 // change: any number of goroutines may use it at a time.
-type Set struct{ parsed *template.Template }
+type Set struct {
+	parsed *template.Template
+	// texts are kept if a render has to parse anew.
+	texts []Template
+	// idle is a run that ended well, for the next render.
+	idle atomic.Pointer[Run]
+}
 
 // Parse parses templates in their order: of two definitions of a name, the
 // later one holds, unless it is empty. The error is text/template's with
 // Helm's words around it.
 func Parse(templates []Template) (*Set, error) {
-	t := template.New("gotpl").Funcs(functions())
+	t, err := parse(templates)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{parsed: t}
+	if t.Lookup(rootName) != nil {
+		s.texts = templates
+	}
+	return s, nil
+}
+
+func parse(templates []Template) (t *template.Template, err error) {
+	defer recovered(&err)
+	t = template.New(rootName).Funcs(functions())
 	for _, each := range templates {
 		if _, err := t.New(each.Name).Parse(each.Text); err != nil {
 			return nil, parseError(each.Name, err)
 		}
 	}
-	return &Set{parsed: t}, nil
+	return t, nil
 }
 
 // Run is one render of a Set. It must not be used by two goroutines at a time.
-type Run struct{ root *template.Template }
+type Run struct {
+	root   *template.Template
+	nested map[string]int
+	failed bool
+}
 
-// NewRun begins a render.
+// NewRun begins a render. End it with End.
 func (s *Set) NewRun() (*Run, error) {
+	if r := s.idle.Swap(nil); r != nil {
+		return r, nil
+	}
 	// The parsed texts stay shared. Nothing that executes writes to them, and
 	// what tpl defines is written to a clone.
 	t, err := s.parsed.Clone()
+	if s.texts != nil {
+		// A clone loses a definition of the root's own name.
+		t, err = parse(s.texts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cloning templates: %w", err)
 	}
-	bind(t, map[string]int{})
-	return &Run{root: t}, nil
+	r := &Run{root: t, nested: map[string]int{}}
+	bind(t, r.nested)
+	return r, nil
+}
+
+// End gives a run back, which must not be used any more. Nothing in it comes of
+// what was executed: templates are defined in clones of it, and what is counted
+// is zero again, unless something failed.
+func (s *Set) End(r *Run) {
+	if !r.failed {
+		clear(r.nested)
+		s.idle.Store(r)
+	}
+}
+
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("rendering template failed: %v", p)
+	}
 }
 
 // Execute executes the template of that name with data, which it may change.
 // The error has the form of Helm's engine: it may hold values.
 func (r *Run) Execute(name string, data any) (text string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			text, err = "", fmt.Errorf("rendering template failed: %v", p)
-		}
-	}()
+	defer func() { r.failed = r.failed || err != nil }()
+	defer recovered(&err)
 	var out strings.Builder
 	if err := r.root.ExecuteTemplate(&out, name, data); err != nil {
 		return "", executionError(name, err)

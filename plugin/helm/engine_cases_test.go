@@ -142,6 +142,15 @@ var oddTemplates = strings.Split(strings.TrimSpace(`
 {{ include "shop/templates/other.yaml" . }} {{ include "shop/charts/cache/templates/c.yaml" .Subcharts.cache }}
 {{ include "shop/templates/odd.yaml" . }}
 {{ include "gotpl" . }}
+{{ define "gotpl" }}defined{{ end }}{{ include "gotpl" . }}
+{{ define "gotpl" }}defined{{ end }}{{ template "gotpl" . }}{{ tpl "x{{ include \"gotpl\" . }}" . }}
+{{ define "gotpl" }}defined{{ end }}{{ tpl "" . }}{{ tpl "{{ include \"gotpl\" . }}" . }}
+{{ define "gotpl" }}defined{{ end }}{{ tpl "{{ define \"gotpl\" }}again{{ end }}" . }}{{ include "gotpl" . }}
+{{ tpl "{{ define \"gotpl\" }}again{{ end }}x" . }}{{ tpl "{{ tpl \"{{ include \\\"gotpl\\\" . }}\" . }}" . }}
+{{ tpl "{{ define \"shop/templates/after.yaml\" }}mine{{ end }}" . }}{{ include "shop/templates/after.yaml" . }}
+{{ tpl "{{ block \"shared\" . }}b{{ end }}{{ include \"shared\" . }}" . }}{{ include "shared" . }}
+{{ tpl "{{ range .Values.l }}{{ break }}{{ end }}{{ $x := 1 }}{{ $x }}" . }}{{ tpl "{{ $x }}" . }}
+{{ tpl "{{- .Values.nope -}}" . }}{{ tpl "<no value>" . }}{{ tpl .Values.tpl (dict "Values" .Values) }}
 {{ urlParse "http://a:b@c/d?e" | toJson }} {{ splitList "," "a,b" | toYaml }} {{ split "," "a,b" | toJson }} {{ regexFindAll "[a-z]" "abc" -1 | toYaml }}
 {{ until 3 | toYaml }} {{ uniq (list 1 1 2) }} {{ without (list 1 2) 1 }} {{ has 1 (list 1) }} {{ seq 1 3 }} {{ sortAlpha (list "b" "a") | toYaml }}
 {{ range $k, $v := .Subcharts.cache.Values }}{{ $k }}{{ $v }}{{ end }} {{ range .Values.s }}{{ end }}

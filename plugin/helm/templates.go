@@ -15,14 +15,30 @@ import (
 
 // parsed remembers the templates of charts in this process: parsing them
 // depends on their texts only, and takes about half as long as executing them.
-// A parsed text takes about ten times its size.
-var parsed = newMemo[*engine.Set](16, 1<<20)
+// It is bounded by what they take at worst.
+var parsed = newMemo[*engine.Set](16, 32<<20)
+
+// parsedSize is at least what a parsed text takes, in bytes: usually about
+// ten times the text, but up to 82 times what is between {{ and }}.
+func parsedSize(text string) int {
+	const worst = 100
+	size := len(text)
+	parts := strings.Split(text, "{{")
+	for _, part := range parts[1:] {
+		end := strings.LastIndex(part, "}}")
+		if end < 0 {
+			end = len(part)
+		}
+		size += worst * (end + len("{{}}"))
+	}
+	return size
+}
 
 // chartTemplate is a template with what it is executed with.
 type chartTemplate struct {
-	engine.Template
-	data     chartutil.Values
-	basePath string
+	name, basePath string
+	text           []byte
+	data           chartutil.Values
 }
 
 // execute renders every template of c that is not a partial, as
@@ -41,35 +57,38 @@ func execute(c *chart.Chart, top chartutil.Values) (map[string]string, error) {
 	}
 	out := make(map[string]string, len(templates))
 	for _, t := range templates {
-		if strings.HasPrefix(path.Base(t.Name), "_") {
+		if strings.HasPrefix(path.Base(t.name), "_") {
 			continue
 		}
 		// The templates of a chart share their data: what one sets in it is
 		// seen by those after it.
-		t.data["Template"] = chartutil.Values{"Name": t.Name, "BasePath": t.basePath}
-		if out[t.Name], err = run.Execute(t.Name, t.data); err != nil {
+		t.data["Template"] = chartutil.Values{"Name": t.name, "BasePath": t.basePath}
+		if out[t.name], err = run.Execute(t.name, t.data); err != nil {
 			return nil, err
 		}
 	}
+	set.End(run)
 	return out, nil
 }
 
 func parse(templates []chartTemplate) (*engine.Set, error) {
-	texts := make([]engine.Template, len(templates))
-	hash, size := sha256.New(), 0
-	for i, t := range templates {
-		texts[i] = t.Template
-		for _, text := range []string{t.Name, t.Text} {
-			var length [8]byte
-			binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
-			hash.Write(length[:])
-			hash.Write([]byte(text))
-			size += len(text)
-		}
+	hash := sha256.New()
+	for _, t := range templates {
+		var lengths [16]byte
+		binary.LittleEndian.PutUint64(lengths[:8], uint64(len(t.name)))
+		binary.LittleEndian.PutUint64(lengths[8:], uint64(len(t.text)))
+		hash.Write(lengths[:])
+		hash.Write([]byte(t.name))
+		hash.Write(t.text)
 	}
 	key := digest(hash.Sum(nil))
 	if known, ok := parsed.get(key); ok {
 		return known, nil
+	}
+	texts, size := make([]engine.Template, len(templates)), 0
+	for i, t := range templates {
+		texts[i] = engine.Template{Name: t.name, Text: string(t.text)}
+		size += parsedSize(texts[i].Text)
 	}
 	set, err := engine.Parse(texts)
 	if err == nil {
@@ -108,7 +127,7 @@ func addTemplates(out map[string]chartTemplate, c *chart.Chart, above chartutil.
 			continue
 		}
 		name := path.Join(dir, t.Name)
-		out[name] = chartTemplate{engine.Template{Name: name, Text: string(t.Data)}, data, path.Join(dir, "templates")}
+		out[name] = chartTemplate{name: name, basePath: path.Join(dir, "templates"), text: t.Data, data: data}
 	}
 	return data
 }
@@ -130,10 +149,10 @@ func parseOrder(byName map[string]chartTemplate) []chartTemplate {
 		out = append(out, t)
 	}
 	slices.SortFunc(out, func(a, b chartTemplate) int {
-		if n := strings.Count(b.Name, "/") - strings.Count(a.Name, "/"); n != 0 {
+		if n := strings.Count(b.name, "/") - strings.Count(a.name, "/"); n != 0 {
 			return n
 		}
-		return strings.Compare(b.Name, a.Name)
+		return strings.Compare(b.name, a.name)
 	})
 	return out
 }
