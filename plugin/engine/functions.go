@@ -51,14 +51,6 @@ func required(text string, value any) (any, error) {
 	return value, nil
 }
 
-func toYAML(value any) string {
-	data, err := yaml.Marshal(value)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(string(data), "\n")
-}
-
 func toYAMLPretty(value any) string {
 	const indent = 2
 	var out bytes.Buffer
