@@ -22,6 +22,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 	all := sprig.TxtFuncMap()
 	delete(all, "env")
 	delete(all, "expandenv")
+	withPatterns(all)
 	maps.Copy(all, template.FuncMap{
 		"include":       func(string, any) string { return "" },
 		"tpl":           func(string, any) any { return "" },

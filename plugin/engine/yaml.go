@@ -255,9 +255,10 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// isNumber says whether s is digits, with one point among them at most. Others
-// may be numbers as well.
+// isNumber says whether s is digits, with one point among them at most and a
+// minus before them. Others may be numbers as well.
 func isNumber(s string) bool {
+	s = strings.TrimPrefix(s, "-")
 	if s == "" || len(s) > 64 || !isDigit(s[0]) || !isDigit(s[len(s)-1]) {
 		return false
 	}
@@ -275,6 +276,9 @@ func isNumber(s string) bool {
 // isPlain says whether s, which is no isNumber, stands for itself without
 // quotes. Others may as well.
 func isPlain(s string) bool {
+	if len(s) > 2 && s[0] == '-' && isLetter(strings.TrimPrefix(s[1:], "-")[0]) {
+		return isPlain("/" + s) // no number and no word
+	}
 	if !isLetter(s[0]) && !isDigit(s[0]) && s[0] != '/' || s[len(s)-1] == ' ' {
 		return false
 	}
@@ -284,15 +288,17 @@ func isPlain(s string) bool {
 		case isDigit(c):
 		case isLetter(c):
 			if !strings.ContainsRune("abcdefxo", rune(c|0x20)) {
-				letters++ // that no number has
+				letters++ // that no number has; nor has it a slash
 			}
+		case c == '/':
+			letters++
 		case c == '.':
 			points++
 		case c == ':':
 			if i+1 == len(s) || s[i+1] == ' ' {
 				return false
 			}
-		case !strings.ContainsRune(" /_+=()$;,@*%-", rune(c)):
+		case !strings.ContainsRune(" _+=()$;,@*%-", rune(c)):
 			return false
 		}
 	}

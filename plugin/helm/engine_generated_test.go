@@ -75,7 +75,7 @@ func TestEveryFunction(t *testing.T) {
 	arguments := []string{
 		``, `.Values.n`, `.Values.nope`, `""`, `"a,b: c"`, `.Values.l`, `.Values.m`, `.Values.lines`, `3`, `-1`, `1.5`, `true`, `.`,
 		`"a" .Values.m`, `.Values.m "a"`, `3 "word"`, `.Values.l "x"`, `"a" "b"`, `1 2`, `"," .Values.l`, `"named" .`, `"{{ .Values.s }}" .`, `"%v" .Values.n`,
-		`"a" "b" "cab"`, `1 2 "abcd"`, `.Values.m "a" 1`, `1 3 1`, `.Values.l 1 2`, `"v1" "Pod" "a" "b"`,
+		`"a" "b" "cab"`, `1 2 "abcd"`, `"([a-z]+):?" "ab:cd" 2`, `"([a-z]+)(:?)" "ab:cd" "${2}$1-"`, `"(" "a" "b"`, `"a{2}" "baab" "c"`, `"[b" "a"`, `"(?i)B" "abc"`, `.Values.m "a" 1`, `1 3 1`, `.Values.l 1 2`, `"v1" "Pod" "a" "b"`,
 	}
 	calls, failures := 0, 0
 	for _, name := range functions {
