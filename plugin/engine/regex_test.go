@@ -9,7 +9,9 @@ import (
 // TestPatternsAreBounded: what a chart may write must not fill the memory.
 func TestPatternsAreBounded(t *testing.T) {
 	for i := range 3 * mostPatterns {
-		if pattern := fmt.Sprint("a", i); patterns.get(pattern) == nil || patterns.get(pattern) != patterns.get(pattern) {
+		pattern := fmt.Sprint("a", i)
+		first := patterns.get(pattern)
+		if first == nil || patterns.get(pattern) != first {
 			t.Errorf("%s is not remembered", pattern)
 		}
 	}
