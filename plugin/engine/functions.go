@@ -64,18 +64,27 @@ func toYAMLPretty(value any) string {
 }
 
 func fromYAML(text string) map[string]any {
+	if known, ok := decoded.get(text).(map[string]any); ok {
+		return known
+	}
 	value := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
 		value["Error"] = err.Error()
+		return value
 	}
+	decoded.put(text, value)
 	return value
 }
 
 func fromYAMLArray(text string) []any {
+	if known, ok := decoded.get(text).([]any); ok {
+		return known
+	}
 	value := []any{}
 	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-		value = []any{err.Error()}
+		return []any{err.Error()}
 	}
+	decoded.put(text, value)
 	return value
 }
 
