@@ -18,8 +18,10 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# What `core-pipeline-cmp version` says; .dockerignore keeps away the repository that go would take it from.
+ARG VERSION=dev
 # Without cgo the binary needs no libc, so it runs from scratch; -trimpath keeps the builder's paths out of it.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/core-pipeline-cmp ./cmd/core-pipeline-cmp
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X github.com/core-pipeline/core-pipeline-cmp/cmd/internal/edge.Version=${VERSION}" -o /out/core-pipeline-cmp ./cmd/core-pipeline-cmp
 # The whole file system is laid out here, because scratch has no mkdir or chmod, and copied in one piece: COPY keeps
 # the modes of what is inside a directory, but not the mode of the directory it is told to copy.
 # /tmp is where argocd-cmp-server unpacks every request. With it, an emptyDir is mounted over /tmp in the pod, since

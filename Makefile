@@ -127,10 +127,33 @@ soak: ## Serve thousands of requests, 5 % of them hostile, and watch the system 
 	command -v strace >/dev/null || { apt-get update -q; apt-get install -y -q --no-install-recommends strace; }
 	SOAK_REQUESTS=10000 SERVE_REQUIRED=1 $(GO) test -count=1 -timeout 30m -v -run 'TestSoak|TestSystemCalls' ./test/serve
 
+# The clusters need root on Linux. Elsewhere `make e2e E2E_REQUIRED=` skips what cannot run there.
+E2E_REQUIRED ?= 1
+E2E := cd test/e2e && GOTOOLCHAIN=$(NEWER_GO)
+E2E_TESTS := HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=$(E2E_REQUIRED) GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m
+
 .PHONY: e2e
-e2e: $(HELM3) $(HELM4) ## Run the tests against the real Argo CD programs and a real kube-apiserver
-	cd test/e2e && GOTOOLCHAIN=$(NEWER_GO) $(GO) vet ./... && \
-	  HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m ./...
+e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
+	$(E2E) $(GO) vet ./...
+	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v /live$$) && $(E2E_TESTS) $$others
+	cd test/e2e && $(E2E_TESTS) -v ./live
+
+# Without them, the tests say so.
+.PHONY: e2e-packages
+e2e-packages: ## Install what a cluster under test needs of the system; needs root on Debian or Ubuntu
+	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap; do \
+	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
+	[ -z "$$missing" ] || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; \
+	else echo "the clusters under test need the packages$$missing" >&2; fi
+
+.PHONY: e2e-up
+e2e-up: e2e-packages ## Leave clusters with Argo CD and the application to play with; needs root on Linux
+	$(E2E) $(GO) run ./platform/e2e up
+
+.PHONY: e2e-down
+e2e-down: ## Take them away
+	$(E2E) $(GO) run ./platform/e2e down
 
 .PHONY: e2e-oldest
 e2e-oldest: ## Run serve against the client of the oldest Argo CD that is supported; compiles another Argo CD

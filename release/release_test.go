@@ -277,7 +277,7 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("the Dockerfile has %d labels, the image %d", n, len((image{}).labels()))
 	}
 	for _, b := range configured(t).Builds {
-		if !strings.Contains(text, "go build -trimpath -ldflags=\"-s -w\"") || !slices.Contains(b.Flags, "-trimpath") || !strings.HasPrefix(b.Ldflags[0], "-s -w ") || !slices.Equal(b.Env, []string{"CGO_ENABLED=0"}) {
+		if !strings.Contains(text, "go build -trimpath -ldflags=\""+strings.ReplaceAll(b.Ldflags[0], "v{{ .Version }}", "${VERSION}")+"\"") || !slices.Contains(b.Flags, "-trimpath") || !strings.HasPrefix(b.Ldflags[0], "-s -w ") || !slices.Equal(b.Env, []string{"CGO_ENABLED=0"}) {
 			t.Errorf("%s is built otherwise than in the Dockerfile", b.ID)
 		}
 	}

@@ -19,7 +19,7 @@ var elsewhere = []struct{ prefix, why string }{
 	{"git ", "needs git, and a host on the network"},
 	{"docker ", "needs a daemon, and a registry"},
 	{"kind ", "needs Docker"},
-	{"kubectl ", "needs a cluster; test/e2e/gitops knows every verb and flag"},
+	{"kubectl ", "needs a cluster; test/e2e/gitops knows every verb and flag, and test/e2e/gettingstarted types those of that page"},
 	{"helm ", "needs a cluster; test/e2e/apiserver runs it"},
 	{"argocd ", "needs Argo CD; test/e2e/gitops knows every verb and flag"},
 	{"yq ", "a program that make test does not install"},

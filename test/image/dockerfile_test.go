@@ -36,6 +36,7 @@ type builder struct {
 	dir   string
 	work  string
 	stage int
+	args  map[string]string      // of the stage
 	modes map[string]fs.FileMode // of what install made, by absolute path
 	out   built
 }
@@ -79,12 +80,16 @@ func instructions(text string) []string {
 func (b *builder) run(name, rest string) {
 	b.t.Helper()
 	final := b.stage == 2
+	rest = b.expand(rest)
 	switch {
 	case name == "FROM":
+		b.args = map[string]string{}
 		if b.stage++; b.stage == 1 && !strings.HasPrefix(rest, "golang:1.26 ") || b.stage == 2 && rest != "scratch" || b.stage > 2 {
 			b.t.Fatalf("FROM %s", rest)
 		}
 	case name == "ARG":
+		key, value, _ := strings.Cut(rest, "=")
+		b.args[key] = value
 	case name == "WORKDIR" && !final:
 		b.work = rest
 		b.check(os.MkdirAll(b.path("."), 0o755))
@@ -113,6 +118,18 @@ func (b *builder) run(name, rest string) {
 	default:
 		b.t.Fatalf("the test does not know %s %s in stage %d", name, rest, b.stage)
 	}
+}
+
+// expand replaces the arguments of the stage. There has to be one for each.
+func (b *builder) expand(text string) string {
+	b.t.Helper()
+	return os.Expand(text, func(name string) string {
+		value, ok := b.args[name]
+		if !ok {
+			b.t.Fatalf("no ARG %s in stage %d", name, b.stage)
+		}
+		return value
+	})
 }
 
 // path is where a path of the build stage lies on disk.

@@ -176,7 +176,7 @@ func checkRun(t *testing.T, image built, layer []byte) {
 		}
 	}
 	before := list(t, root)
-	for verb, want := range map[string]string{"version": "library", "generate": "name: shop", "parameters": `"name":"environment"`} {
+	for verb, want := range map[string]string{"version": "core-pipeline-cmp dev\n", "generate": "name: shop", "parameters": `"name":"environment"`} {
 		cmd := exec.CommandContext(t.Context(), image.entry[0], verb)
 		cmd.Dir = "/tmp/_cmp_server/1"
 		cmd.Env = []string{"PATH=" + image.env["PATH"], "ARGOCD_APP_NAME=shop", "ARGOCD_APP_NAMESPACE=team"}

@@ -53,7 +53,7 @@ func All() []Addon {
 	return []Addon{
 		{
 			Name:     "metrics-server",
-			upstream: []published{{MetricsServer.path, MetricsServer.version, []string{"manifests/base/rbac.yaml", "manifests/base/service.yaml", "manifests/base/apiservice.yaml"}}},
+			upstream: []published{{MetricsServer.path, MetricsServer.version, []string{"manifests/base/rbac.yaml", "manifests/base/apiservice.yaml"}}},
 			programs: []packed{{"registry.k8s.io/metrics-server/metrics-server:v0.9.0", MetricsServer.program("metrics-server")}},
 			ready:    []readiness{{"kube-system", "deployment/metrics-server", "Available"}, {"", "apiservice/v1beta1.metrics.k8s.io", "Available"}},
 		},

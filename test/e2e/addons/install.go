@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kubectl runs kubectl against a cluster and returns its standard output. The manifests are its standard input.
@@ -42,12 +43,15 @@ func Apply(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
 	return nil
 }
 
-// Ready waits until the addons are ready, each for a few minutes at most, and says all that are not.
+// Ready waits until the addons are ready, five minutes at most, and says all that are not.
 func Ready(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
+	deadline := time.Now().Add(5 * time.Minute)
 	var all error
 	for _, a := range addons {
 		for _, r := range a.ready {
-			args := []string{"wait", "--for=condition=" + r.condition, "--timeout=180s", r.object}
+			// Zero would mean to look once, less than that a week.
+			left := max(time.Second, time.Until(deadline)).Round(time.Second)
+			args := []string{"wait", "--for=condition=" + r.condition, "--timeout=" + left.String(), r.object}
 			if r.namespace != "" {
 				args = append(args, "--namespace="+r.namespace)
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -23,6 +22,8 @@ type module struct {
 	// packages are built, relative to the module. A program is called as its package is.
 	packages      []string
 	tags, ldflags string
+	// toolchain is the Go to build with; empty: that of the tests.
+	toolchain string
 	// prepare changes the copy of the module that is built; nil leaves it.
 	prepare func(ctx context.Context, dir string) error
 }
@@ -30,7 +31,11 @@ type module struct {
 // Programs are the paths of the programs by their names, all in one directory. The first call builds them, which
 // takes minutes of processor time; it needs the module proxy. Later calls, of other processes too, find them.
 func (m module) Programs(ctx context.Context) (map[string]string, error) {
-	return cached(ctx, m.name+"-"+m.version, m.names(), func(ctx context.Context, scratch, out string) error {
+	key := m.name + "-" + m.version
+	if m.toolchain != "" {
+		key += "-" + m.toolchain
+	}
+	return cached(ctx, key, m.names(), func(ctx context.Context, scratch, out string) error {
 		source := filepath.Join(scratch, "module")
 		if err := copyModule(ctx, source, m.path, m.version); err != nil {
 			return err
@@ -44,7 +49,11 @@ func (m module) Programs(ctx context.Context) (map[string]string, error) {
 		if m.tags != "" {
 			args = append(args, "-tags", m.tags)
 		}
-		_, err := goTool(ctx, source, append(args, m.packages...)...)
+		env := goEnvironment()
+		if m.toolchain != "" {
+			env = append(env, "GOTOOLCHAIN="+m.toolchain)
+		}
+		_, err := programs.Run(ctx, source, env, "go", append(args, m.packages...)...)
 		return err
 	})
 }
@@ -69,12 +78,12 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	}
 	parent := filepath.Join(cache, "core-pipeline-cmp", "e2e")
 	dir := filepath.Join(parent, key+"-"+runtime.GOARCH)
-	programs := map[string]string{}
+	paths := map[string]string{}
 	for _, name := range names {
-		programs[name] = filepath.Join(dir, name)
+		paths[name] = filepath.Join(dir, name)
 	}
 	if _, err := os.Stat(dir); err == nil {
-		return programs, nil
+		return paths, nil
 	}
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
@@ -89,12 +98,10 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	slog.InfoContext(ctx, "building", "what", key)
-	if err := build(ctx, scratch, out); err != nil {
-		return nil, fmt.Errorf("building %s: %w", key, err)
+	if err := programs.Build(ctx, key, func() error { return build(ctx, scratch, out) }); err != nil {
+		return nil, err
 	}
-	for name := range programs {
+	for name := range paths {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			return nil, fmt.Errorf("building %s made no %s", key, name)
 		}
@@ -102,8 +109,7 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err := os.Rename(out, dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	slog.InfoContext(ctx, "built", "what", key, "seconds", int(time.Since(start).Seconds()))
-	return programs, nil
+	return paths, nil
 }
 
 // sweep removes what builds have left that were killed: no build takes a day.
@@ -143,5 +149,9 @@ func moduleDir(ctx context.Context, path, version string) (string, error) {
 // -trimpath, too, nothing that the tests have compiled could be used again. What it builds links nothing of this
 // machine's.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
-	return programs.Run(ctx, dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off"), "go", args...)
+	return programs.Run(ctx, dir, goEnvironment(), "go", args...)
+}
+
+func goEnvironment() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off")
 }

@@ -28,6 +28,9 @@ var (
 	MetricsServer = module{
 		name: "metrics-server", path: "sigs.k8s.io/metrics-server", version: MetricsServerVersion,
 		packages: []string{"./cmd/metrics-server"},
+		// Its own. With Go 1.27 it says its OpenAPI definitions in another form, which the API server cannot merge: then
+		// /openapi/v2 is answered 503, and Argo CD can compare nothing in that cluster.
+		toolchain: "go1.26.4",
 	}
 	// Prometheus scrapes, and evaluates the alerts. Without the other discoveries it needs a tenth of the modules, and
 	// one of theirs cannot be had.

@@ -42,9 +42,3 @@ func (r *reach) readyPods(t *testing.T, namespace string) []string {
 	}
 	return ready
 }
-
-// report says a figure of a criterion of the seed.
-func report(t *testing.T, criterion int, format string, args ...any) {
-	t.Helper()
-	t.Logf("criterion %d: "+format, append([]any{criterion}, args...)...)
-}

@@ -12,6 +12,7 @@ import (
 // Criterion 3: the ServiceMonitor makes targets of all ready pods, the dashboard's queries return data, and an alert of
 // the chart fires and clears.
 func TestCriterion3Metrics(t *testing.T) {
+	criterion(t, 3)
 	r := reachCluster(t)
 	prometheus, app := r.prometheus(t), r.staging(t)
 
@@ -46,6 +47,7 @@ func TestCriterion3Metrics(t *testing.T) {
 // Criterion 3, too. It lets a pod leak until it is killed. The alert has no time to wait for, so it is the shipped
 // rule, unchanged, that fires; when the pod that was killed is replaced it clears.
 func TestCriterion3Alert(t *testing.T) {
+	criterion(t, 3)
 	r := reachCluster(t)
 	prometheus, app := r.prometheus(t), r.staging(t)
 	const alert = "CorePipelineOutOfMemory"

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,7 +155,8 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() (bo
 	}
 }
 
-// load sends requests with some workers until stopped, and counts the answers by status; 0 is none.
+// load sends requests with some workers until it is stopped, which may be done twice, and counts the answers by status;
+// 0 is none.
 func load(ctx context.Context, client *http.Client, url string, workers int) func() map[int]int {
 	ctx, cancel := context.WithCancel(ctx)
 	counts := make(chan map[int]int, workers)
@@ -170,7 +172,7 @@ func load(ctx context.Context, client *http.Client, url string, workers int) fun
 			counts <- seen
 		}()
 	}
-	return func() map[int]int {
+	return sync.OnceValue(func() map[int]int {
 		cancel()
 		all := map[int]int{}
 		for range workers {
@@ -179,5 +181,5 @@ func load(ctx context.Context, client *http.Client, url string, workers int) fun
 			}
 		}
 		return all
-	}
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 // Criterion 5: the autoscaler adds pods under load, and takes them away after it.
 func TestCriterion5Autoscaling(t *testing.T) {
+	criterion(t, 5)
 	r := reachCluster(t)
 	app := r.staging(t)
 	type autoscaler struct {

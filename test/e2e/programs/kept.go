@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 // Cache is the folder of the user's cache in which the tests keep what they have built, one folder for each version of
@@ -39,10 +42,31 @@ func kept(ctx context.Context, key, name string, build func(ctx context.Context,
 	}
 	defer os.RemoveAll(scratch)
 	built := filepath.Join(scratch, name+".built")
-	if err := build(ctx, scratch, built); err != nil {
-		return "", fmt.Errorf("building %s: %w", name, err)
+	if err := Build(ctx, key+"/"+name, func() error { return build(ctx, scratch, built) }); err != nil {
+		return "", err
 	}
 	return program, os.Rename(built, program)
+}
+
+// Build runs a build of minutes and logs what it has cost: the seconds it took, and those of processor time of all
+// programs that ended meanwhile, in which builds beside it are counted, too.
+func Build(ctx context.Context, what string, build func() error) error {
+	slog.InfoContext(ctx, "building", "what", what)
+	start, before := time.Now(), childTime()
+	if err := build(); err != nil {
+		return fmt.Errorf("building %s: %w", what, err)
+	}
+	slog.InfoContext(ctx, "built", "what", what, "seconds", int(time.Since(start).Seconds()), "processor", int((childTime() - before).Seconds()))
+	return nil
+}
+
+// childTime is the processor time of the programs that this process has started and that have ended.
+func childTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // goTool runs the go command outside of this project's modules, and without what a user's settings would change. What

@@ -16,6 +16,8 @@ const (
 	containerdVersion = "v2.4.2"
 	cniVersion        = "v1.9.1"
 	corednsVersion    = "v1.14.7"
+	helm4Version      = "v4.3.1"
+	kustomizeVersion  = "v5.8.2"
 )
 
 const kubernetesKey = "kubernetes-" + KubernetesVersion + "-etcd-" + etcdVersion
@@ -93,11 +95,25 @@ func CoreDNS(ctx context.Context) (string, error) {
 
 // installed is a program of a module that needs no replacements.
 func installed(ctx context.Context, key, path, version string) (string, error) {
-	return kept(ctx, key, filepath.Base(path), func(ctx context.Context, scratch, target string) error {
+	name := filepath.Base(path)
+	if strings.HasPrefix(name, "v") && len(name) == 2 {
+		name = filepath.Base(filepath.Dir(path)) // the major version is no name
+	}
+	return kept(ctx, key, name, func(ctx context.Context, scratch, target string) error {
 		env := append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off", "GOBIN="+scratch)
 		if _, err := Run(ctx, scratch, env, "go", "install", "-ldflags=-s -w", path+"@"+version); err != nil {
 			return err
 		}
-		return os.Rename(filepath.Join(scratch, filepath.Base(path)), target)
+		return os.Rename(filepath.Join(scratch, name), target)
 	})
+}
+
+// Helm4 is the path of Helm 4, with which Argo CD renders charts.
+func Helm4(ctx context.Context) (string, error) {
+	return installed(ctx, "helm-"+helm4Version, "helm.sh/helm/v4/cmd/helm", helm4Version)
+}
+
+// Kustomize is the path of kustomize.
+func Kustomize(ctx context.Context) (string, error) {
+	return installed(ctx, "kustomize-"+kustomizeVersion, "sigs.k8s.io/kustomize/kustomize/v5", kustomizeVersion)
 }

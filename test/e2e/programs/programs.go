@@ -11,7 +11,8 @@ import (
 	"sync"
 )
 
-const argocdModule = "github.com/argoproj/argo-cd/v3"
+// ArgoCDModule is the module of Argo CD.
+const ArgoCDModule = "github.com/argoproj/argo-cd/v3"
 
 // scratch holds what the builds of this run leave behind. It is not a t.TempDir: the programs outlive the test that
 // happens to build them.
@@ -28,7 +29,7 @@ func Clean() {
 // one and takes its role from the name it is started under. The result is kept by version: linking it alone costs
 // more than every test here together.
 var ArgoCD = sync.OnceValues(func() (string, error) {
-	version, err := Run(context.Background(), ".", os.Environ(), "go", "list", "-m", "-f", "{{.Version}}", argocdModule)
+	version, err := Run(context.Background(), ".", os.Environ(), "go", "list", "-m", "-f", "{{.Version}}", ArgoCDModule)
 	if err != nil {
 		return "", err
 	}
@@ -53,8 +54,11 @@ var ArgoCD = sync.OnceValues(func() (string, error) {
 	defer os.RemoveAll(tmp)
 	built := filepath.Join(tmp, "argocd")
 	// The environment is the one of this test, CGO_ENABLED included: the packages are then compiled once for both.
-	ldflags := "-X " + argocdModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")
-	if _, err := Run(context.Background(), ".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, argocdModule+"/cmd"); err != nil {
+	ldflags := "-X " + ArgoCDModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")
+	if err := Build(context.Background(), key, func() error {
+		_, err := Run(context.Background(), ".", os.Environ(), "go", "build", "-ldflags", ldflags, "-o", built, ArgoCDModule+"/cmd")
+		return err
+	}); err != nil {
 		return "", err
 	}
 	return bin, os.Rename(built, bin)
@@ -160,4 +164,15 @@ func Run(ctx context.Context, dir string, env []string, name string, args ...str
 		return stdout.String(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, stderr.String())
 	}
 	return stdout.String(), nil
+}
+
+// Own is the path of a program of this module, given as its package below it. It is built once in each run.
+func Own(ctx context.Context, path string) (string, error) {
+	dir, err := scratch()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, filepath.Base(path))
+	_, err = Run(ctx, ".", append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-ldflags=-s -w", "-o", file, "github.com/core-pipeline/core-pipeline-cmp/test/e2e/"+path)
+	return file, err
 }

@@ -1,0 +1,100 @@
+package images
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
+)
+
+// debianRelease is the one that the base of all images has.
+const debianRelease = "bookworm"
+
+// debianPackages are in the base, which several images share.
+var debianPackages = []string{"ca-certificates", "git", "gnupg", "openssh-client", "redis-server", "tini", "tzdata"}
+
+// debianBase is a layer with a small Debian. Its key is the list of packages.
+func debianBase(ctx context.Context) (v1.Layer, error) {
+	sum := sha256.Sum256([]byte(strings.Join(debianPackages, " ")))
+	file, err := cached(fmt.Sprintf("debian-%s-%s.tar.gz", debianRelease, hex.EncodeToString(sum[:4])), func(file string) error {
+		if os.Geteuid() != 0 {
+			return errors.New("making a Debian needs root")
+		}
+		mirror, err := debianMirror()
+		if err != nil {
+			return err
+		}
+		root, err := os.MkdirTemp(filepath.Dir(file), ".debian-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(root)
+		env := append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if _, err := programs.Run(ctx, ".", env, "debootstrap", "--variant=minbase", "--include="+strings.Join(debianPackages, ","), debianRelease, root, mirror); err != nil {
+			return fmt.Errorf("making a Debian (package debootstrap): %w", err)
+		}
+		for _, waste := range []string{"var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info"} {
+			if err := os.RemoveAll(filepath.Join(root, waste)); err != nil {
+				return err
+			}
+		}
+		_, err = image.Tree(root, file)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return image.FromFile(file)
+}
+
+// debianMirror is the address that apt of this machine uses.
+func debianMirror() (string, error) {
+	files, _ := filepath.Glob("/etc/apt/sources.list.d/*")
+	for _, name := range append([]string{"/etc/apt/sources.list"}, files...) {
+		f, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		defer f.Close()
+		for s := bufio.NewScanner(f); s.Scan(); {
+			fields := strings.Fields(s.Text())
+			for _, field := range fields {
+				if (fields[0] == "deb" || fields[0] == "URIs:") && strings.HasPrefix(field, "http") && strings.HasSuffix(strings.TrimSuffix(field, "/"), "/debian") {
+					return field, nil
+				}
+			}
+		}
+	}
+	// The one that Debian itself uses by default.
+	return "http://deb.debian.org/debian", nil
+}
+
+// cached is a file of the user's cache that the first call makes. build makes it under the name it is given, at once
+// or by renaming.
+func cached(name string, build func(file string) error) (string, error) {
+	cache, err := programs.Cache()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(cache, "images", name)
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return "", err
+	}
+	if err := build(file); err != nil {
+		return "", fmt.Errorf("making %s: %w", name, err)
+	}
+	return file, nil
+}

@@ -1,0 +1,102 @@
+package images
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
+)
+
+const debianPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// CoreDNSImage is the name of CoreDNS's image.
+const CoreDNSImage = "registry.k8s.io/coredns/coredns:v1.14.7"
+
+// Cluster is an archive with what every cluster needs: the program of the pods' namespaces, which is the image of the
+// chart in docs/getting-started.md, too, and CoreDNS.
+func Cluster(ctx context.Context, dir string) (string, error) {
+	pause, err := programs.Own(ctx, "images/pause")
+	if err != nil {
+		return "", err
+	}
+	dns, err := programs.CoreDNS(ctx)
+	if err != nil {
+		return "", err
+	}
+	var made []image.Image
+	for name, program := range map[string]string{cluster.PauseImage: pause, "registry.k8s.io/pause:3.10": pause, CoreDNSImage: dns} {
+		at := "/" + filepath.Base(program)
+		layer, err := image.Files(image.File{Path: at, Source: program, Mode: 0o755})
+		if err != nil {
+			return "", err
+		}
+		made = append(made, image.Image{Name: name, Entrypoint: []string{at}, User: "65532", Layers: []v1.Layer{layer}})
+	}
+	file := filepath.Join(dir, "cluster.tar")
+	return file, image.Write(file, made...)
+}
+
+func trim(s string) string { return strings.TrimSpace(s) }
+
+// SidecarName is the name of the sidecar's image without tag or digest, as argocd/install has it with an owner in place of OWNER.
+const SidecarName = "ghcr.io/" + Owner + "/core-pipeline-cmp"
+
+// Owner is what the tests put in place of OWNER.
+const Owner = "example"
+
+// Sidecar is an archive with the image of this checkout's sidecar under a name: what the Dockerfile lays out, as
+// test/image holds it to.
+func Sidecar(ctx context.Context, dir, name string) (string, error) {
+	root, err := programs.Root()
+	if err != nil {
+		return "", err
+	}
+	built, err := programs.Project()
+	if err != nil {
+		return "", err
+	}
+	layer, err := image.Files(
+		image.File{Path: "/usr/local/bin/core-pipeline-cmp", Source: filepath.Join(built, "core-pipeline-cmp"), Mode: 0o755},
+		image.File{Path: "/home/argocd/cmp-server/config/plugin.yaml", Source: filepath.Join(root, "plugin", "plugin.yaml"), Mode: 0o644},
+		image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777},
+	)
+	if err != nil {
+		return "", err
+	}
+	_, tag, _ := strings.Cut(name, ":")
+	file := filepath.Join(dir, "sidecar-"+tag+".tar")
+	return file, image.Write(file, image.Image{
+		Name: name, Entrypoint: []string{"/usr/local/bin/core-pipeline-cmp"}, User: "999",
+		Env: []string{"PATH=/usr/local/bin"}, Labels: map[string]string{"org.opencontainers.image.version": tag}, Layers: []v1.Layer{layer},
+	})
+}
+
+// ApplicationName is the application's image without tag or digest, as the chart's values have it with an owner.
+const ApplicationName = "ghcr.io/" + Owner + "/core-pipeline"
+
+// StandIn is an archive with program standin under the application's name and these tags. Each is another image.
+func StandIn(ctx context.Context, dir string, tags ...string) (string, error) {
+	program, err := programs.Own(ctx, "images/standin")
+	if err != nil {
+		return "", err
+	}
+	layer, err := image.Files(image.File{Path: "/standin", Source: program, Mode: 0o755})
+	if err != nil {
+		return "", err
+	}
+	var made []image.Image
+	for _, tag := range tags {
+		made = append(made, image.Image{
+			Name: ApplicationName + ":" + tag, Entrypoint: []string{"/standin"}, User: "1000",
+			Labels: map[string]string{"org.opencontainers.image.version": tag}, Layers: []v1.Layer{layer},
+		})
+	}
+	file := filepath.Join(dir, "standin.tar")
+	return file, image.Write(file, made...)
+}

@@ -1,0 +1,100 @@
+package live
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
+)
+
+// healTime is how long Argo CD may take to repair what somebody has changed: it watches, so it is seconds.
+const healTime = 3 * time.Minute
+
+// TestCriterion8NoDifference: comparing everything again, with everything rendered again, finds no difference and
+// changes nothing.
+func TestCriterion8NoDifference(t *testing.T) {
+	criterion(t, 8)
+	p := deployed(t)
+	before := map[string]deployment{}
+	for _, target := range platform.Targets {
+		before[target.Name] = workload(t, p, target)
+		if err := p.Refresh(t.Context(), target.Application(), "hard"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, target := range platform.Targets {
+		good(t, p, target.Application())
+		d := workload(t, p, target)
+		if b := before[target.Name]; d.Metadata.Generation != b.Metadata.Generation || d.Metadata.UID != b.Metadata.UID {
+			t.Errorf("%s has changed: generation %d, then %d", target.Name, b.Metadata.Generation, d.Metadata.Generation)
+		}
+	}
+	// A sync that somebody starts has nothing to do, either.
+	for _, target := range platform.Targets {
+		started := time.Now()
+		if err := p.Sync(t.Context(), target.Application()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, healTime, "the sync of "+target.Application(), func() (bool, string) {
+			all, err := p.Applications(t.Context())
+			a := all[target.Application()]
+			o := a.Status.OperationState
+			return err == nil && o.Phase == "Succeeded" && !o.StartedAt.Before(started.Truncate(time.Second)), a.String()
+		})
+		good(t, p, target.Application())
+		if d, b := workload(t, p, target), before[target.Name]; d.Metadata.Generation != b.Metadata.Generation {
+			t.Errorf("a second sync has changed %s: generation %d, then %d", target.Name, b.Metadata.Generation, d.Metadata.Generation)
+		}
+	}
+	report(t, 8, "all %d Applications rendered again and synced again: no difference, no Deployment has a new generation", len(platform.Targets))
+}
+
+// TestCriterion8SelfHeal: drift in dev and staging is repaired, in prod it is seen and left, as the ApplicationSets say.
+func TestCriterion8SelfHeal(t *testing.T) {
+	criterion(t, 8)
+	p := deployed(t)
+	for _, target := range platform.Targets {
+		t.Run(target.Name, func(t *testing.T) {
+			good(t, p, target.Application())
+			service := func() (string, error) {
+				return p.Kubectl(t.Context(), target.Plane, "", "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", "jsonpath={.spec.selector.drift}")
+			}
+			kubectl(t, p, target.Plane, "-n", target.Namespace(), "patch", "service", "core-pipeline", "--type=merge", "-p", `{"spec": {"selector": {"drift": "yes"}}}`)
+			if target.Environment != "prod" {
+				healed := eventually(t, healTime, "the repair", func() (bool, string) {
+					value, err := service()
+					return err == nil && value == "", fmt.Sprint("the selector has drift=", value, " ", err)
+				})
+				good(t, p, target.Application())
+				report(t, 8, "%s: a changed selector is repaired in %s", target.Environment, healed)
+				return
+			}
+			seen := eventually(t, healTime, "that the drift is seen", func() (bool, string) {
+				all, err := p.Applications(t.Context())
+				a := all[target.Application()]
+				return err == nil && a.Status.Sync.Status == "OutOfSync", a.String()
+			})
+			// Compared once more since it was seen, it is still there: nothing heals it.
+			if err := p.Refresh(t.Context(), target.Application(), "normal"); err != nil {
+				t.Fatal(err)
+			}
+			all, err := p.Applications(t.Context())
+			if a := all[target.Application()]; err != nil || a.Status.Sync.Status != "OutOfSync" {
+				t.Errorf("compared again: %s, %v", a, err)
+			}
+			if value, err := service(); err != nil || value != "yes" {
+				t.Errorf("the drift is gone: %q, %v", value, err)
+			}
+			if err := p.Sync(t.Context(), target.Application()); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, healTime, "the sync that a person starts", func() (bool, string) {
+				value, err := service()
+				return err == nil && value == "", fmt.Sprint("the selector has drift=", value, " ", err)
+			})
+			good(t, p, target.Application())
+			report(t, 8, "%s: a changed selector is seen in %s, left alone, and gone when a person syncs", target.Name, seen)
+		})
+	}
+}

@@ -1,0 +1,155 @@
+package platform
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
+)
+
+// Root is the name of the Application of the bootstrap.
+const Root = "core-pipeline-root"
+
+// Application is what the tests look at of an Application of Argo CD.
+type Application struct {
+	Metadata struct {
+		Name string
+	}
+	Spec struct {
+		Project     string
+		Destination struct{ Name, Namespace string }
+	}
+	Status struct {
+		Sync       struct{ Status, Revision string }
+		Health     struct{ Status string }
+		Conditions []struct{ Type, Message string }
+		// ReconciledAt is when Argo CD has compared it last.
+		ReconciledAt   time.Time
+		OperationState struct {
+			Phase, Message string
+			StartedAt      time.Time
+			FinishedAt     time.Time
+			SyncResult     struct{ Revision string }
+		}
+		Resources []struct{ Kind, Name, Status string }
+	}
+}
+
+// Good says whether it is synced and healthy.
+func (a Application) Good() bool {
+	return a.Status.Sync.Status == "Synced" && a.Status.Health.Status == "Healthy"
+}
+
+// String is its state in one line.
+func (a Application) String() string {
+	text := fmt.Sprintf("%s: %s, %s", a.Metadata.Name, a.Status.Sync.Status, a.Status.Health.Status)
+	if a.Status.OperationState.Phase != "Succeeded" {
+		text += fmt.Sprintf(", %s %q", a.Status.OperationState.Phase, a.Status.OperationState.Message)
+	}
+	for _, c := range a.Status.Conditions {
+		text += fmt.Sprintf("; %s: %.300s", c.Type, c.Message)
+	}
+	return text
+}
+
+// Applications are all Applications, by name.
+func (p *Platform) Applications(ctx context.Context) (map[string]Application, error) {
+	out, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "get", "applications.argoproj.io", "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Items []Application }
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return nil, fmt.Errorf("reading the Applications: %w", err)
+	}
+	all := map[string]Application{}
+	for _, a := range list.Items {
+		all[a.Metadata.Name] = a
+	}
+	return all, nil
+}
+
+// refreshTime is how long Argo CD may take to compare one Application.
+const refreshTime = 2 * time.Minute
+
+// Refresh lets Argo CD compare an Application again and waits until it has: "hard" lets it render again, too. Its times
+// are whole seconds, so that it is done shows in the annotation, which it removes.
+func (p *Platform) Refresh(ctx context.Context, application, kind string) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
+	args := []string{"-n", "argocd", "annotate", "applications.argoproj.io", application, "argocd.argoproj.io/refresh=" + kind, "--overwrite"}
+	if _, err := p.Kubectl(ctx, Hub, "", args...); err != nil {
+		return err
+	}
+	for {
+		left, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "get", "applications.argoproj.io", application, "-o", `jsonpath={.metadata.annotations.argocd\.argoproj\.io/refresh}`)
+		if err != nil {
+			return fmt.Errorf("waiting for a comparison of %s: %w", application, err)
+		}
+		if left == "" {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// Sync syncs an Application as a person does who presses the button.
+func (p *Platform) Sync(ctx context.Context, application string) error {
+	_, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "patch", "applications.argoproj.io", application, "--type=merge",
+		"-p", `{"operation": {"initiatedBy": {"username": "e2e"}, "sync": {"syncOptions": ["ServerSideApply=true", "RespectIgnoreDifferences=true"]}}}`)
+	return err
+}
+
+// Publish commits and pushes, and tells Argo CD of it with the webhook that GitHub would send. It returns the revision.
+func (p *Platform) Publish(ctx context.Context, message string) (string, error) {
+	before, err := p.Repository.git(ctx, "rev-parse", "HEAD")
+	if err != nil {
+		return "", err
+	}
+	revision, err := p.Repository.Commit(ctx, message)
+	if err != nil {
+		return "", err
+	}
+	files, err := p.Repository.git(ctx, "diff", "--name-only", strings.TrimSpace(before), revision)
+	if err != nil {
+		return "", err
+	}
+	push := map[string]any{
+		"ref": "refs/heads/main", "before": strings.TrimSpace(before), "after": revision,
+		"repository": map[string]any{"html_url": "https://" + cluster.GitHost + "/" + name, "default_branch": "main"},
+		"commits":    []any{map[string]any{"modified": strings.Fields(files)}},
+	}
+	body, err := json.Marshal(push)
+	if err != nil {
+		return "", err
+	}
+	address, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "get", "service", "argocd-server", "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return "", err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+"/api/webhook", bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-GitHub-Event", "push")
+	transport := p.Transport()
+	defer transport.CloseIdleConnections()
+	// Argo CD signs its own certificate when it is installed.
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // nothing secret is sent
+	response, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Do(request)
+	if err != nil {
+		return "", err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("argocd-server answers %s to the webhook", response.Status)
+	}
+	return revision, nil
+}

@@ -1,0 +1,50 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
+)
+
+// account is what Argo CD uses in a cluster.
+const account = `apiVersion: v1
+kind: ServiceAccount
+metadata: {name: argocd-manager, namespace: kube-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: argocd-manager}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: argocd-manager, namespace: kube-system}]
+`
+
+// AddCluster makes the account and its token, and writes the cluster's file without committing it.
+func (p *Platform) AddCluster(ctx context.Context, t Target) error {
+	apply := []string{"apply", "--server-side", "--force-conflicts", "-f", "-"}
+	if _, err := p.Kubectl(ctx, t.Plane, account, apply...); err != nil {
+		return err
+	}
+	token, err := p.Kubectl(ctx, t.Plane, "", "create", "token", "argocd-manager", "-n", "kube-system", "--duration=24h")
+	if err != nil {
+		return err
+	}
+	store := fmt.Sprintf(`apiVersion: external-secrets.io/v1
+kind: ClusterSecretStore
+metadata: {name: %s}
+spec: {provider: {fake: {data: [{key: clusters/%s, value: %q}]}}}
+`, t.Name, t.Name, strings.TrimSpace(token))
+	if _, err := p.Kubectl(ctx, Hub, store, apply...); err != nil {
+		return err
+	}
+	file, err := programs.Run(ctx, p.Repository.Dir, os.Environ(), filepath.Join(p.project, "core-pipeline"), "cluster", "add", t.Name,
+		"--ring", t.Ring, "--region", "eu", "--server", p.URL(t.Plane, t.Address), "--ca-file", p.CA(t.Plane),
+		"--auth", "external-secret", "--secret-store", t.Name, "--remote-key", "clusters/"+t.Name)
+	if err != nil {
+		return err
+	}
+	return p.Repository.Write(filepath.Join("argocd", "clusters", t.Name+".yaml"), file)
+}

@@ -1,0 +1,277 @@
+package platform
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/addons"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
+)
+
+//go:embed manifests
+var manifests embed.FS
+
+// The control planes. dev, staging and the canary of prod are namespaces of the hub, which Argo CD knows under three
+// more addresses; the other cluster of prod is another one.
+const (
+	Hub  = "hub"
+	Main = "prod-eu-2"
+)
+
+// Planes are what Install needs.
+func Planes() []cluster.Plane {
+	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a"}}}
+}
+
+// Target is a cluster as Argo CD knows it.
+type Target struct {
+	Name, Environment, Ring, Plane string
+	// Address is which of the addresses of the plane Argo CD knows it under.
+	Address int
+}
+
+// Namespace is where the application is.
+func (t Target) Namespace() string { return "core-pipeline-" + t.Environment }
+
+// Application is the name of its Application.
+func (t Target) Application() string { return "core-pipeline-" + t.Name }
+
+// Targets are the clusters that the repository has files of.
+var Targets = []Target{
+	{"dev-eu-1", "dev", "main", Hub, 1},
+	{"staging-eu-1", "staging", "main", Hub, 2},
+	{"prod-eu-1", "prod", "canary", Hub, 3},
+	{"prod-eu-2", "prod", "main", Main, 0},
+}
+
+// Platform is what Install made.
+type Platform struct {
+	*cluster.Config
+	Repository Repository
+	// Digests are those of the images in the registry, by name and tag.
+	Digests map[string]string
+
+	mu      sync.Mutex
+	project string // the folder with core-pipeline
+}
+
+// Install installs everything up to the one apply of the bootstrap. It takes minutes, most of them waiting for pods.
+func Install(ctx context.Context, c *cluster.Config) (*Platform, error) {
+	p := &Platform{Config: c, Digests: map[string]string{}}
+	var err error
+	if p.project, err = programs.Project(); err != nil {
+		return nil, err
+	}
+	steps := []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"pushing images", p.pushImages},
+		{"writing the repository", p.checkOut},
+		{"installing addons", p.installAddons},
+		{"installing Argo CD", p.installArgoCD},
+		{"adding clusters", p.addClusters},
+		{"waiting for Argo CD", p.argocdReady},
+	}
+	for _, s := range steps {
+		start := time.Now()
+		if err := s.do(ctx); err != nil {
+			return p, fmt.Errorf("%s: %w", s.what, err)
+		}
+		slog.InfoContext(ctx, s.what, "seconds", int(time.Since(start).Seconds()))
+	}
+	return p, nil
+}
+
+func (p *Platform) pushImages(ctx context.Context) error {
+	dir, err := os.MkdirTemp(p.Dir, "images-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	makers := []func() (string, error){
+		func() (string, error) { return images.Cluster(ctx, dir) },
+		func() (string, error) { return images.Sidecar(ctx, dir, images.SidecarName+":v1") },
+		func() (string, error) { return images.StandIn(ctx, dir, "1.0.0", "1.1.0") },
+		func() (string, error) { return images.ArgoCD(ctx) },
+	}
+	for _, a := range p.addons() {
+		makers = append(makers, func() (string, error) {
+			file := filepath.Join(dir, a.Name+".tar")
+			return file, a.Archive(ctx, file)
+		})
+	}
+	for _, make := range makers {
+		archive, err := make()
+		if err != nil {
+			return err
+		}
+		pushed, err := p.Push(ctx, archive)
+		if err != nil {
+			return err
+		}
+		for name, digest := range pushed {
+			p.Digests[name] = digest
+		}
+	}
+	return nil
+}
+
+// addons are those that an Application needs to be healthy.
+func (p *Platform) addons() []addons.Addon {
+	var needed []addons.Addon
+	for _, a := range addons.All() {
+		if a.Name == "metrics-server" || a.Name == "external-secrets" {
+			needed = append(needed, a)
+		}
+	}
+	return needed
+}
+
+func (p *Platform) kubectl(plane string) addons.Kubectl {
+	return func(ctx context.Context, stdin string, args ...string) (string, error) {
+		return p.Kubectl(ctx, plane, stdin, args...)
+	}
+}
+
+func (p *Platform) installAddons(ctx context.Context) error {
+	definitions := ""
+	for _, a := range addons.All() {
+		if a.Name == "prometheus" || a.Name == "traefik" || a.Name == "cert-manager" {
+			d, err := a.Definitions(ctx)
+			if err != nil {
+				return err
+			}
+			definitions += d
+		}
+	}
+	var wait sync.WaitGroup
+	problems := make([]error, len(p.Planes))
+	for i, plane := range p.Planes {
+		wait.Go(func() {
+			apply := []string{"apply", "--server-side", "--force-conflicts", "-f", "-"}
+			if problems[i] = installDNS(ctx, p.Config, plane.Name); problems[i] != nil {
+				return
+			}
+			if _, problems[i] = p.Kubectl(ctx, plane.Name, definitions, apply...); problems[i] != nil {
+				return
+			}
+			if problems[i] = addons.Apply(ctx, p.kubectl(plane.Name), p.addons()...); problems[i] != nil {
+				return
+			}
+			if problems[i] = addons.Ready(ctx, p.kubectl(plane.Name), p.addons()...); problems[i] != nil {
+				return
+			}
+			problems[i] = p.openAPI(ctx, plane.Name)
+		})
+	}
+	wait.Wait()
+	for _, err := range problems {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openAPI asks for what Argo CD begins with, in its encoding: an aggregated server can spoil it for all.
+func (p *Platform) openAPI(ctx context.Context, plane string) error {
+	client, err := p.Client(plane)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL(plane, 0)+"/openapi/v2", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s to /openapi/v2", plane, response.Status)
+	}
+	return nil
+}
+
+func (p *Platform) installArgoCD(ctx context.Context) error {
+	module, err := programs.Run(ctx, ".", os.Environ(), "go", "list", "-m", "-f", "{{.Dir}}", programs.ArgoCDModule)
+	if err != nil {
+		return err
+	}
+	// A copy: what the platform team applies by hand is not what Argo CD follows.
+	dir := filepath.Join(p.Dir, "install")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(p.Repository.Dir, "argocd", "install"))); err != nil {
+		return err
+	}
+	if err := replace(filepath.Join(dir, "kustomization.yaml"), `https://\S+/install\.yaml`, "install.yaml"); err != nil {
+		return err
+	}
+	sidecar := filepath.Join(dir, "components", "repo-server-plugin", "kustomization.yaml")
+	if err := replace(sidecar, `sha256:0{64}`, p.Digests[images.SidecarName+":v1"]); err != nil {
+		return err
+	}
+	overlay := filepath.Join(p.Dir, "overlay")
+	if err := p.overlay(strings.TrimSpace(module), overlay); err != nil {
+		return err
+	}
+	if _, err := p.Kubectl(ctx, Hub, "", "create", "namespace", "argocd"); err != nil {
+		return err
+	}
+	_, err = p.Kubectl(ctx, Hub, "", "apply", "--server-side", "--force-conflicts", "-k", overlay)
+	return err
+}
+
+// argocdReady waits for every Deployment and StatefulSet of Argo CD.
+func (p *Platform) argocdReady(ctx context.Context) error {
+	out, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "get", "deployments,statefulsets", "-o", "name")
+	if err != nil {
+		return err
+	}
+	for name := range strings.FieldsSeq(out) {
+		if _, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "rollout", "status", name, "--timeout=300s"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addClusters gives Argo CD an account in every cluster, whose token is in the store that External Secrets reads, and
+// writes the files of the clusters with the command that argocd/README.md names.
+func (p *Platform) addClusters(ctx context.Context) error {
+	for _, t := range Targets {
+		if err := p.AddCluster(ctx, t); err != nil {
+			return err
+		}
+	}
+	for _, environment := range []string{"dev", "staging", "prod"} {
+		tag := "1.0.0"
+		if environment == "dev" {
+			tag = "1.1.0"
+		}
+		if err := p.Repository.SetRelease(environment, tag, p.Digests[images.ApplicationName+":"+tag]); err != nil {
+			return err
+		}
+	}
+	_, err := p.Repository.Commit(ctx, "Deploy core-pipeline")
+	return err
+}
+
+// Bootstrap is the one apply.
+func (p *Platform) Bootstrap(ctx context.Context) error {
+	_, err := p.Kubectl(ctx, Hub, "", "apply", "-f", filepath.Join(p.Repository.Dir, "argocd", "bootstrap", "root.yaml"))
+	return err
+}
