@@ -197,6 +197,8 @@ func (w *yamlWriter) text(s string) {
 		w.out = append(w.out, '"')
 	case isPlain(s) && w.fits(s):
 		w.out = append(w.out, s...)
+	case !isASCII(s):
+		w.gaveUp = true // some are line breaks, whose indent depends on the place
 	default:
 		quoted := marshalYAML(s)
 		if quoted == "" || strings.Contains(quoted, "\n") || !w.fits(quoted) {

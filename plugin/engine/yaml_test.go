@@ -23,7 +23,7 @@ a: b|a:b|a:|:a|: a|a :b|a #b|a#b|#a|# a|- a|-a|-|--|--a|--a: b|--a b|--1|--a=b|-
 é|日本|a é|😀|null é|`+"\u00a0|\u2028|\u2029|\ufeff|a\ufeff|\x7f|a\x7f|\x00|a\x1bb|\xff|a\xffb|\u0085|\t|a\tb|\ta|a\t|a\r|\r\n|a\r\nb|\ufffd|\U0010ffff|\u200b"+`
 `, "\n"), "|"),
 	"", "\n", "\n\n", "a\n", "a\n\n", "\na", "a\nb", "a\n\nb", "a\n\n\nb\n", " a\nb", "a\n b", "a \nb", "a\n \nb", "a\nb ", "a\nb\n ", "a\n\tb", "a\tb\nc", "a\nb: c\n", "# a\nb", "- a\n- b\n", "---\na\n", "a\n---\n", "a\n...\n",
-	"é\nb", "a\né", "a\n\x00", "a\n"+strings.Repeat("long words ", 20)+"end", strings.Repeat("x", 79), strings.Repeat("x", 200), strings.Repeat("x", 2000), strings.Repeat("long words ", 6)+"end", strings.Repeat("long words ", 20)+"end",
+	"\u2029\xa9", "\u2028b", "a\u2029b", "a\u0085b", "a\rb", "a \u2028 b: c", "é b: c", "'é\u2028'", strings.Repeat("é ", 30)+": a", "é\nb", "a\né", "a\n\x00", "a\n"+strings.Repeat("long words ", 20)+"end", strings.Repeat("x", 79), strings.Repeat("x", 200), strings.Repeat("x", 2000), strings.Repeat("long words ", 6)+"end", strings.Repeat("long words ", 20)+"end",
 	strings.Repeat("ab ", 26)+"c", strings.Repeat("ab ", 25)+"abcd", strings.Repeat("ab  ", 25)+"c", strings.Repeat("a: b ", 25)+"c", strings.Repeat("9", 63), strings.Repeat("9", 64), strings.Repeat("9", 65), strings.Repeat("9", 400), "1."+strings.Repeat("0", 70), strings.Repeat("1", 40)+"."+strings.Repeat("1", 20),
 	"|", "|-", "a|b", ">-\n a", "key\n:\n", strings.Repeat("k", 99), strings.Repeat("k", 101), strings.Repeat("k", 129), strings.Repeat("k ", 60)+"k", strings.Repeat("k", 1100),
 )
