@@ -79,7 +79,7 @@ func (s *Set) NewRun() (*Run, error) {
 		t, err = parse(s.texts)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cloning templates: %w", err)
+		return nil, fmt.Errorf("cannot clone template: %w", err)
 	}
 	r := &Run{root: t, nested: map[string]int{}}
 	bind(t, r.nested)
