@@ -140,12 +140,13 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 
 # Without them, the tests say so.
 .PHONY: e2e-packages
-e2e-packages: ## Install what a cluster under test needs of the system; needs root on Debian or Ubuntu
-	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap; do \
+e2e-packages: ## Install what clusters and the application under test need of the system; needs root on Debian or Ubuntu
+	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap npm:npm redis-server:redis-server; do \
 	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; \
-	else echo "the clusters under test need the packages$$missing" >&2; fi
+	else echo "the tests need the packages$$missing" >&2; fi
 
 .PHONY: e2e-up
 e2e-up: e2e-packages ## Leave clusters with Argo CD and the application to play with; needs root on Linux

@@ -45,7 +45,7 @@ func ArgoCD(ctx context.Context) (string, error) {
 		if err != nil {
 			return err
 		}
-		base, err := debianBase(ctx)
+		base, err := debianBase.layer(ctx)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -20,12 +21,29 @@ import (
 // debianRelease is the one that the base of all images has.
 const debianRelease = "bookworm"
 
-// debianPackages are in the base, which several images share.
-var debianPackages = []string{"ca-certificates", "git", "gnupg", "openssh-client", "redis-server", "tini", "tzdata"}
+// debian is a small Debian with some packages.
+type debian struct {
+	packages []string
+	// unused is removed: files of the packages, as patterns.
+	unused []string
+}
 
-// debianBase is a layer with a small Debian. Its key is the list of packages.
-func debianBase(ctx context.Context) (v1.Layer, error) {
-	sum := sha256.Sum256([]byte(strings.Join(debianPackages, " ")))
+// Several images share the first. The other is only the database's: it is not small.
+var (
+	debianBase     = debian{packages: []string{"ca-certificates", "git", "gnupg", "openssh-client", "redis-server", "tini", "tzdata"}}
+	debianPostgres = debian{
+		packages: []string{"postgresql-" + PostgresVersion},
+		// What compiles queries, which is off then.
+		unused: []string{"usr/lib/*/libLLVM*", "usr/lib/postgresql/*/lib/bitcode", "usr/lib/postgresql/*/lib/llvm*"},
+	}
+)
+
+// PostgresVersion is the one that the release of Debian has.
+const PostgresVersion = "15"
+
+// layer is that Debian. Its key is the list of packages.
+func (d debian) layer(ctx context.Context) (v1.Layer, error) {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Concat(d.packages, d.unused), " ")))
 	file, err := cached(fmt.Sprintf("debian-%s-%s.tar.gz", debianRelease, hex.EncodeToString(sum[:4])), func(file string) error {
 		if os.Geteuid() != 0 {
 			return errors.New("making a Debian needs root")
@@ -40,12 +58,19 @@ func debianBase(ctx context.Context) (v1.Layer, error) {
 		}
 		defer os.RemoveAll(root)
 		env := append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if _, err := programs.Run(ctx, ".", env, "debootstrap", "--variant=minbase", "--include="+strings.Join(debianPackages, ","), debianRelease, root, mirror); err != nil {
+		if _, err := programs.Run(ctx, ".", env, "debootstrap", "--variant=minbase", "--include="+strings.Join(d.packages, ","), debianRelease, root, mirror); err != nil {
 			return fmt.Errorf("making a Debian (package debootstrap): %w", err)
 		}
-		for _, waste := range []string{"var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info"} {
-			if err := os.RemoveAll(filepath.Join(root, waste)); err != nil {
+		waste := []string{"var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info"}
+		for _, pattern := range slices.Concat(waste, d.unused) {
+			files, err := filepath.Glob(filepath.Join(root, pattern))
+			if err != nil {
 				return err
+			}
+			for _, f := range files {
+				if err := os.RemoveAll(f); err != nil {
+					return err
+				}
 			}
 		}
 		_, err = image.Tree(root, file)
