@@ -146,6 +146,10 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/traps.md says goes wrong
 	cd test/e2e && $(E2E_TESTS) -v -run '$(TRAPS)' ./live
 
+.PHONY: e2e-kind
+e2e-kind: ## Type docs/getting-started.md with docker and kind
+	cd test/e2e && E2E_KIND=1 E2E_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -v -run TestGettingStarted ./gettingstarted
+
 # Without them, the tests say so.
 .PHONY: e2e-packages
 e2e-packages: ## Install the system's packages that the end-to-end tests need, or say which are missing

@@ -140,7 +140,7 @@ func (s *sidecar) newPool(metrics *telemetry.Metrics) (*worker.Pool, error) {
 		Command: []string{executable, "worker", "--memory-limit", strconv.FormatInt(s.serving.limits.Watchdog.Memory, 10)},
 		// Nothing of the environment is for a render. The collector may wait:
 		// --memory-limit is its limit, too.
-		Env:     []string{"GOGC=200"},
+		Env:     []string{"GOGC=400"},
 		Workers: s.serving.workers, SlowWorkers: s.serving.slow, SlowAfter: s.serving.slowAfter,
 		Timeout: s.serving.limits.Watchdog.Timeout, Metrics: metrics,
 	})

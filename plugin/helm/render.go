@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/releaseutil"
 
@@ -88,7 +87,7 @@ func (c *Chart) Render(ctx context.Context, values map[string]any, opts Options)
 	}
 	top["Capabilities"] = visible(caps)
 	before := dumps.Load()
-	files, err := engine.Engine{}.Render(c.chart, top)
+	files, err := execute(c.chart, top)
 	if err != nil {
 		return Result{}, c.templateError(err)
 	}

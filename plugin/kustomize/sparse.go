@@ -38,7 +38,11 @@ func (g *graph) buildSparse(ctx context.Context, list manifest.List) (out manife
 	if g.write(path.Join(g.root, reservedFile), encode(shown)) != nil {
 		return nil, false
 	}
-	resources, err := g.run(ctx, asWritten)
+	form, labels := asWritten, g.lastLabels()
+	if labels != nil {
+		form = g.withoutLabels
+	}
+	resources, err := g.run(ctx, form)
 	if err != nil {
 		return nil, false
 	}
@@ -46,7 +50,10 @@ func (g *graph) buildSparse(ctx context.Context, list manifest.List) (out manife
 	if err != nil || !sameObjects(built, shown) {
 		return nil, false
 	}
-	return complete(built, list, left)
+	if out, ok = complete(built, list, left); !ok {
+		return nil, false
+	}
+	return labelled(out, labels)
 }
 
 // probe is an object that no patch means. What kustomize does to it, it does
@@ -86,7 +93,7 @@ func complete(built, list manifest.List, left []bool) (out manifest.List, ok boo
 	if !ok {
 		return nil, false
 	}
-	for i := range out {
+	for i := range list {
 		if left[i] && len(labels) > 0 {
 			out[i].Fields = withLabels(out[i].Fields, labels)
 		}

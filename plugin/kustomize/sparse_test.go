@@ -1,10 +1,12 @@
 package kustomize
 
 import (
+	"encoding/json"
 	"path"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -150,6 +152,32 @@ func TestSparseIdentity(t *testing.T) {
 	}
 }
 
+// FuzzLabels puts labels on objects, one of which is patched.
+func FuzzLabels(f *testing.F) {
+	f.Add("env-name", "prod", "labels: {env-name: a, b: c}", "{op: add, path: /metadata/labels/x, value: '1'}")
+	f.Add("example.com/a", "1", "labels: {b: c}", "{op: remove, path: /metadata/labels}")
+	f.Add("8080", "true", "annotations: {b: c}", "{op: add, path: /metadata/labels, value: ~}")
+	f.Add("null-like", "0x1F", "", "{op: add, path: /metadata/labels, value: {null-like: {a: b}}}")
+	f.Fuzz(func(t *testing.T, key, value, metadata, op string) {
+		list, err := manifest.Split("a.yaml", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: left-alone, "+metadata+"}\n---\n"+
+			"apiVersion: v1\nkind: Service\nmetadata: {name: patched, "+metadata+"}\n")
+		if err != nil || len(list) != 2 || manifest.Check(list, manifest.CheckOptions{}) != nil {
+			return
+		}
+		kustomization, err := json.Marshal(map[string]any{
+			"labels":  []any{map[string]any{"pairs": map[string]string{key: value}}},
+			"patches": []any{map[string]any{"target": map[string]any{"kind": "Service"}, "patch": "- " + op}},
+		})
+		if err != nil || !utf8.ValidString(key+value) {
+			return
+		}
+		tree := sparseTree(string(kustomization))
+		if _, err := collect(t.Context(), tree, "env"); err == nil {
+			checkSparse(t, string(kustomization), list)
+		}
+	})
+}
+
 func FuzzSparse(f *testing.F) {
 	f.Add("labels: {a: b}", "spec: {a: 1, b: [x, {c: true}], d: {}, e: [], f: '', g: \"x\\ny\\n\"}\n")
 	f.Add("annotations: {a: '1', b: \"x\\ny\"}, namespace: default", "spec:\n  a: |\n    b\n  c: 0x1F\n  d: 1e3\n  ? !!binary /w==\n  : 1\n")
@@ -199,6 +227,18 @@ func TestSparseReferences(t *testing.T) {
 		"name of the probe":        {sparseTree("labels: [{pairs: {a: b}}]"), "apiVersion: v1\nkind: Probe\nmetadata: {name: core-pipeline-probe}\n", false},
 		"patch of everything":      {sparseTree("patches: [{target: {name: '.*'}, patch: '- {op: add, path: /x, value: y}'}]"), ingress, false},
 		"labels of null":           {sparseTree("labels: [{pairs: {a: ~}}]"), ingress, true},
+		"labels of odd keys":       {sparseTree("labels: [{pairs: {'yes': a, 'on': b, example.com/a: '1', example.com/b: 'true', example.com/c: '', example.com/d: \"x\\ny\"}}]"), ingress, true},
+		"labels twice":             {sparseTree("labels: [{pairs: {example.com/a: first, example.com/b: kept}}, {pairs: {example.com/a: second}}]"), ingress, true},
+		"no pairs":                 {sparseTree("labels: [{pairs: {}}]"), ingress, true},
+		"labels of numbers":        {sparseTree("labels: [{pairs: {example.com/a: '1', example.com/b: 'true', example.com/c: '1e3', own: 'null'}}]\nresources: [more.yaml]"), ingress, true},
+		"selected by a new label":  {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Service, labelSelector: env-name=prod}, patch: '- {op: add, path: /spec, value: {a: b}}'}]"), ingress, true},
+		"labels taken away":        {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '- {op: remove, path: /metadata/labels}'}]"), ingress, true},
+		"labels emptied":           {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '- {op: replace, path: /metadata/labels, value: {}}'}]"), ingress, true},
+		"labels made null":         {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '- {op: replace, path: /metadata/labels, value: null}'}]"), ingress, false},
+		"labels made a list":       {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '- {op: replace, path: /metadata/labels, value: [a]}'}]"), ingress, false},
+		"labels made a number":     {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '- {op: replace, path: /metadata/labels/own, value: 1}'}]"), ingress, true},
+		"label of a style":         {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, labels: {env-name: \"8080\"}}}'}]"), ingress, true},
+		"a new kind of labels":     {sparseTree("labels: [{pairs: {env-name: prod}}]\npatches: [{target: {kind: Ingress}, patch: '- {op: add, path: /spec/selector, value: {a: b}}'}]"), ingress, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, err := manifest.Split("a.yaml", tc.text)

@@ -24,6 +24,8 @@ var pieces = []string{
 	// Looked for in messages of libraries and of the Go runtime.
 	"cannot parse template", "error during tpl function execution for", "error unpacking subchart",
 	"fatal error", "path escapes from parent", "unexpected fault",
+	// Of Helm's engine, taken off before a user sees it.
+	"parse error at", "parse error in", "execution error at", "execution error in", "<no value>",
 	// Results.
 	"a new chart",
 	"AppProject … admits it: clusters named …, namespace …, repository",

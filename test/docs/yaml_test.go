@@ -135,7 +135,7 @@ func TestYAML(t *testing.T) {
 			}
 		}
 	}
-	for kind, want := range map[string]int{"Application": 2, "Kustomization": 3, "plugin": 1, "pod": 3, "NetworkPolicy": 1} {
+	for kind, want := range map[string]int{"Application": 2, "Kustomization": 3, "plugin": 1, "pod": 3, "NetworkPolicy": 1, "ImageUpdater": 1} {
 		if count[kind] < want {
 			t.Errorf("%d texts are a %s", count[kind], kind)
 		}
@@ -167,6 +167,8 @@ func decode(t *testing.T, known schemas, text string) (kind string, err error) {
 			return kind, nil // test/e2e/gitops builds it
 		}
 		return kind, renderOverlay(t, text)
+	case kind == "ImageUpdater":
+		return kind, checkImageUpdater(t, text)
 	case definition != "":
 		return kind, known.check(definition, value)
 	case fields["parameters"] != nil:

@@ -82,6 +82,9 @@ func TestCriterion2Deployed(t *testing.T) {
 		if a.Spec.Project != "core-pipeline-"+target.Environment || a.Spec.Destination.Name != target.Name || a.Spec.Destination.Namespace != target.Namespace() {
 			t.Errorf("%s is of project %s in %+v", target.Application(), a.Spec.Project, a.Spec.Destination)
 		}
+		if o := a.Status.OperationState; o.Phase != "Succeeded" {
+			t.Errorf("the sync of %s is %s: %s", target.Application(), o.Phase, o.Message)
+		}
 		d := workload(t, p, target)
 		tag := map[bool]string{true: "1.1.0", false: "1.0.0"}[target.Environment == "dev"]
 		want := fmt.Sprintf("%s:%s@%s", images.ApplicationName, tag, p.Digests[images.ApplicationName+":"+tag])

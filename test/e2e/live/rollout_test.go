@@ -63,7 +63,8 @@ func follow(t *testing.T, p *platform.Platform) func() map[string]history {
 					h.begun[revision] = o.StartedAt
 				}
 			}
-			if a.Good() {
+			// What lets the rollout go on, also while a hook runs after that.
+			if a.Status.Sync.Status == "Synced" && a.Status.Health.Status == "Healthy" {
 				if _, there := h.whole[a.Status.Sync.Revision]; !there {
 					h.whole[a.Status.Sync.Revision] = time.Now()
 				}

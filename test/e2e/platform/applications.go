@@ -44,9 +44,10 @@ type Application struct {
 	}
 }
 
-// Good says whether it is synced and healthy.
+// Good says whether it is synced and healthy, and no sync is under way: one that waits for a hook may be all of that.
 func (a Application) Good() bool {
-	return a.Status.Sync.Status == "Synced" && a.Status.Health.Status == "Healthy"
+	phase := a.Status.OperationState.Phase
+	return a.Status.Sync.Status == "Synced" && a.Status.Health.Status == "Healthy" && phase != "Running" && phase != "Terminating"
 }
 
 // String is its state in one line.

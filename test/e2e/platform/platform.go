@@ -30,8 +30,8 @@ const (
 	Main = "prod-eu-2"
 )
 
-// Planes are what Install needs. What runs on a node of the hub finds a place on the two others. The pods of prod leave no
-// place on one node of two processors for a migration, or for a pod of the next release.
+// Planes are what Install needs. What runs on a node of the hub finds a place on the two others; each cluster of prod has
+// place for a pod more than it runs, as a rollout and a migration want it.
 func Planes() []cluster.Plane {
 	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a", "e2e-b"}}}
 }
