@@ -91,6 +91,23 @@ func TestT11LostCluster(t *testing.T) {
 	}
 }
 
+// TestT09RetriesKeepTheCommit: a sync of the rollout is of the commit whose turn
+// it is. With refresh, its retries would drop that for the newest one
+// (controller/appcontroller.go, processRequestedAppOperation).
+func TestT09RetriesKeepTheCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := begin(t)
+		if len(r.operations) == 0 {
+			t.Fatal("nothing was synced")
+		}
+		for _, o := range r.operations {
+			if o.Sync.Revision != "a" || o.Retry.Limit == 0 || o.Retry.Refresh {
+				t.Errorf("revision %q, retries %+v", o.Sync.Revision, o.Retry)
+			}
+		}
+	})
+}
+
 // TestT12NoGuardUnderRollingSync: allowEmpty is looked at where Argo CD syncs
 // by itself. A progressive sync prunes all the same, so that it takes a
 // renderer that refuses an empty result.
@@ -101,7 +118,7 @@ func TestT12NoGuardUnderRollingSync(t *testing.T) {
 			t.Fatal("nothing was synced")
 		}
 		for _, o := range r.operations {
-			if !o.Sync.Prune || !o.InitiatedBy.Automated || o.Retry.Limit != 5 || !o.Retry.Refresh || !slices.Contains(o.Sync.SyncOptions, "RespectIgnoreDifferences=true") {
+			if !o.Sync.Prune || !o.InitiatedBy.Automated || o.Retry.Limit != 5 || !slices.Contains(o.Sync.SyncOptions, "RespectIgnoreDifferences=true") {
 				t.Errorf("%+v", o)
 			}
 		}
