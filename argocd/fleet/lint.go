@@ -104,7 +104,10 @@ func (s *setFile) check() Findings {
 	if len(s.Spec.Template.Metadata.Finalizers) > 0 {
 		d.find("spec.template.metadata.finalizers", "overrules preserveResourcesOnDeletion; leave it out")
 	}
-	_, found := s.steps()
+	steps, found := s.steps()
+	if sync := spec.SyncPolicy; len(steps) > 0 && sync != nil && sync.Retry != nil && sync.Retry.Refresh {
+		d.find("spec.template.spec.syncPolicy.retry.refresh", "lets a retry take a commit that the steps before have not; leave it out")
+	}
 	return append(d.findings, found...)
 }
 

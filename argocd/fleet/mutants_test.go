@@ -203,6 +203,7 @@ func TestSetsAndProjects(t *testing.T) {
 		{"another repository", prodSet, "repoURL: https://github.com/example/", "repoURL: https://github.com/other/", caFile + ":17: stringData.name: AppProject core-pipeline-prod does not admit"},
 		{"a selector for all environments", "argocd/applicationsets/dev.yaml", "            core-pipeline.io/env: dev\n", "", caFile + ":6: metadata.labels: more than one ApplicationSet"},
 		{"a selector without enabled", prodSet, "            core-pipeline.io/enabled: \"true\"\n", "", ""},
+		{"a retry that takes the newest commit", prodSet, "          limit: 5\n", "          limit: 5\n          refresh: true\n", prodSet + ":61: spec.template.spec.syncPolicy.retry.refresh: lets a retry take a commit that the steps before have not; leave it out"},
 		{"a step that is missing", prodSet, "        - matchExpressions: [{key: core-pipeline.io/ring, operator: In, values: [canary]}]\n          maxUpdate: 1\n", "", caFile + ":10: metadata.labels.core-pipeline.io/ring: core-pipeline-prod-eu-1 is in 0 steps"},
 		{"a long release name", prodSet, "string: core-pipeline}", "string: " + strings.Repeat("a", 54) + "}", caFile + ":17: stringData.name: gives a Helm release whose name"},
 		{"an unknown policy", prodSet, "applicationsSync: sync", "applicationsSync: snyc", prodSet + ":30: spec.syncPolicy.applicationsSync: is unknown"},

@@ -249,7 +249,7 @@ func TestMutantsOfSets(t *testing.T) {
 		{"revisionHistoryLimit: 10", "revisionHistoryLimit: 0"},
 		{"revisionHistoryLimit: 10", "info: [{name: a, value: '{{ .name }}'}]"},
 		{"limit: 5", "limit: 0"},
-		{"refresh: true", "refresh: false"},
+		{"limit: 5", "limit: 5\n          refresh: true"},
 		{"factor: 2, ", ""},
 		{"- {name: environment, string: prod}", "- {name: environment, string: ''}"},
 		{"- {name: environment, string: prod}", "- {name: set, map: {a: '{{ .name }}', '{{ .name }}': b}}"},
