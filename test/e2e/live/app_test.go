@@ -20,12 +20,12 @@ func (r *reach) staging(t *testing.T) *http.Client {
 	return r.client(r.service(t, staging, "core-pipeline", "http"))
 }
 
-// readyPods are the names of the application's pods that are ready.
+// readyPods are the names of the application's pods that are ready and stay.
 func (r *reach) readyPods(t *testing.T, namespace string) []string {
 	t.Helper()
 	var list struct {
 		Items []struct {
-			Metadata struct{ Name string }
+			Metadata struct{ Name, DeletionTimestamp string }
 			Status   struct {
 				Conditions []struct{ Type, Status string }
 			}
@@ -35,7 +35,7 @@ func (r *reach) readyPods(t *testing.T, namespace string) []string {
 	var ready []string
 	for _, pod := range list.Items {
 		for _, c := range pod.Status.Conditions {
-			if c.Type == "Ready" && c.Status == "True" {
+			if c.Type == "Ready" && c.Status == "True" && pod.Metadata.DeletionTimestamp == "" {
 				ready = append(ready, pod.Metadata.Name)
 			}
 		}

@@ -42,19 +42,21 @@ func TestCriterion5Autoscaling(t *testing.T) {
 	}
 	idle := func() (bool, string) {
 		synced()
-		a := read()
-		return a.idle(), fmt.Sprintf("%+v", a)
+		a, ready := read(), r.readyPods(t, staging)
+		return a.idle() && len(ready) == a.Spec.MinReplicas, fmt.Sprintf("%+v, %v", a, ready)
 	}
 	eventually(t, 4*time.Minute, "an idle application that is measured", idle)
 	least := read().Spec.MinReplicas
 
 	stop := load(t.Context(), app, "http://app"+burningPath, 8)
 	defer stop()
+	most := 0
 	up := eventually(t, 4*time.Minute, "another pod that is ready", func() (bool, string) {
 		synced()
-		return len(r.readyPods(t, staging)) > least, fmt.Sprintf("%+v", read())
+		a, ready := read(), r.readyPods(t, staging)
+		most = a.Status.CurrentReplicas
+		return most > least && len(ready) > least, fmt.Sprintf("%+v, %v", a, ready)
 	})
-	most := read().Status.CurrentReplicas
 	if err := r.Refresh(t.Context(), "core-pipeline-staging-eu-1", "normal"); err != nil {
 		t.Fatal(err)
 	}
