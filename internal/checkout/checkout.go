@@ -72,7 +72,7 @@ func Open(dir string) (*Checkout, error) {
 	}
 	c := &Checkout{
 		store: filesystem.NewStorageWithOptions(files, cache.NewObjectLRUDefault(), filesystem.Options{
-			KeepDescriptors: true, LargeObjectThreshold: maxObject, AlternatesFS: osfs.New(string(filepath.Separator)),
+			KeepDescriptors: true, LargeObjectThreshold: maxObject, AlternatesFS: regular{osfs.New(string(filepath.Separator))},
 		}),
 		root: root,
 		read: map[plumbing.Hash]bool{},
@@ -106,7 +106,7 @@ func repository(at string) (billy.Filesystem, error) {
 			return nil, err
 		}
 	}
-	own := osfs.New(dir)
+	own := regular{osfs.New(dir)}
 	common := filepath.Join(dir, "commondir")
 	if _, err := os.Stat(common); errors.Is(err, fs.ErrNotExist) {
 		return own, nil
@@ -114,7 +114,21 @@ func repository(at string) (billy.Filesystem, error) {
 	if common, err = follow(dir, common, ""); err != nil {
 		return nil, err
 	}
-	return dotgit.NewRepositoryFilesystem(own, osfs.New(common)), nil
+	return dotgit.NewRepositoryFilesystem(own, regular{osfs.New(common)}), nil
+}
+
+// regular opens regular files only: a pipe would never be read to its end.
+type regular struct{ billy.Filesystem }
+
+// Open opens a file for reading.
+func (r regular) Open(name string) (billy.File, error) { return r.OpenFile(name, os.O_RDONLY, 0) }
+
+// OpenFile opens a file as its flags say.
+func (r regular) OpenFile(name string, flag int, perm fs.FileMode) (billy.File, error) {
+	if info, err := r.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, errDamaged
+	}
+	return r.Filesystem.OpenFile(name, flag, perm)
 }
 
 // follow reads the path in a file, which is relative to dir.
