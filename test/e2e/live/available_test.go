@@ -60,8 +60,10 @@ func TestCriterion10NoFailedRequest(t *testing.T) {
 	n := prodLoad.during(t, "the drain of a node with pods of prod", func() {
 		phase("the drain of a node", func() { drain(t, p, target) })
 	})
-	prodLoad.end()
-	report(t, 10, "the same drain in prod: %d requests, 0 failed", n)
+	prodLoad.finish(t)
+	if !t.Failed() {
+		report(t, 10, "the same drain in prod: %d requests, 0 failed", n)
+	}
 	least := fewest(t, p, target)
 	phase("a rollback by commit", func() {
 		if _, err := p.Repository.Restore(t.Context(), first); err != nil {
@@ -82,6 +84,7 @@ func TestCriterion10NoFailedRequest(t *testing.T) {
 		arrived(t, p, target, publish(t, p, "Two pods are enough in staging"))
 		replicas(2)
 	})
+	load.finish(t)
 }
 
 // drain empties the node that has most pods of an application, as before its maintenance, and gives it back.

@@ -113,6 +113,20 @@ func (l *traffic) end() {
 	l.ended.Wait()
 }
 
+// finish ends the load and wants every request answered with 200, those too that were under way when the last change ended.
+func (l *traffic) finish(t *testing.T) {
+	t.Helper()
+	l.end()
+	seen := l.snapshot()
+	if seen["200"] == 0 {
+		t.Error("no request was answered")
+	}
+	delete(seen, "200")
+	if len(seen) > 0 {
+		t.Errorf("of all requests failed %v", seen)
+	}
+}
+
 // during sends requests until do has returned, and at least as many as 100, and wants each answered with 200. It returns
 // how many there were.
 func (l *traffic) during(t *testing.T, what string, do func()) int {
