@@ -144,8 +144,8 @@ func Down() error {
 	return Sweep()
 }
 
-// Transport makes HTTP requests in the network of the control planes: to Services of the first plane, to pods and nodes
-// of all.
+// Transport makes HTTP requests in the network of the control planes: to Services, pods and nodes of all planes. Requests
+// to a Service come from the zone of its plane's first node.
 func (c *Config) Transport() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: c.Proxy}), MaxIdleConnsPerHost: 64}
 }

@@ -54,6 +54,17 @@ func (c *Config) layNetwork(ctx context.Context) error {
 			}
 		}
 	}
+	// Services of the other planes are reached through the kube-proxy of a node: here is but that of the first.
+	for i := 1; i < len(c.Planes); i++ {
+		for _, n := range nodes {
+			if n.plane == i {
+				if err := lines(ctx, control, "route add "+serviceNet(i).String()+" via "+n.address()); err != nil {
+					return err
+				}
+				break
+			}
+		}
+	}
 	return forward(ctx, control)
 }
 

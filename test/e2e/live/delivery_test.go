@@ -22,7 +22,12 @@ type deployment struct {
 	Spec struct {
 		Replicas int
 		Template struct {
-			Spec struct{ Containers []struct{ Image string } }
+			Spec struct {
+				Containers []struct {
+					Image     string
+					Resources struct{ Limits map[string]string }
+				}
+			}
 		}
 	}
 	Status struct{ ReadyReplicas, UpdatedReplicas int }

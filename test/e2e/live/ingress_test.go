@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 )
 
 const prod = "core-pipeline-prod"
@@ -18,7 +20,7 @@ const prod = "core-pipeline-prod"
 // policy in its values takes effect.
 func TestCriterion4Ingress(t *testing.T) {
 	criterion(t, 4)
-	r := reachHub(t)
+	r := reachPlane(t, platform.Canary)
 	host, https := r.edge(t)
 
 	t.Run("certificate", func(t *testing.T) {

@@ -12,28 +12,37 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 )
 
-// reach is how the tests of what runs beside the application come to the hub.
-type reach struct{ *platform.Platform }
+// reach is how the tests of what runs beside the application come to it.
+type reach struct {
+	*platform.Platform
+
+	plane string
+}
 
 func reachHub(t *testing.T) *reach {
 	t.Helper()
-	return &reach{deployed(t)}
+	return reachPlane(t, platform.Hub)
+}
+
+func reachPlane(t *testing.T, plane string) *reach {
+	t.Helper()
+	return &reach{deployed(t), plane}
 }
 
 // try runs kubectl and returns its standard output.
 func (r *reach) try(ctx context.Context, args ...string) (string, error) {
-	return r.Kubectl(ctx, platform.Hub, "", args...)
+	return r.Kubectl(ctx, r.plane, "", args...)
 }
 
 func (r *reach) run(t *testing.T, args ...string) string {
 	t.Helper()
-	return kubectl(t, r.Platform, platform.Hub, args...)
+	return kubectl(t, r.Platform, r.plane, args...)
 }
 
 // get reads one object, or a list, into a value.
 func (r *reach) get(t *testing.T, into any, args ...string) {
 	t.Helper()
-	object(t, r.Platform, platform.Hub, into, args...)
+	object(t, r.Platform, r.plane, into, args...)
 }
 
 // service is the address of a port of a Service.

@@ -37,7 +37,7 @@ const (
 	requestTime = 10 * time.Second
 )
 
-// startTraffic begins a load that ends with the test or with end. Only Services of the hub can be reached.
+// startTraffic begins a load that ends with the test or with end.
 func startTraffic(t *testing.T, p *platform.Platform, target platform.Target) *traffic {
 	t.Helper()
 	everywhere := fmt.Sprintf(`apiVersion: v1

@@ -62,7 +62,7 @@ spec: {provider: {fake: {data: [{key: clusters/%s, value: %q}]}}}
 		return err
 	}
 	values := applicationValues
-	if t.Plane == Hub {
+	if t.Plane == Hub || t.Plane == Canary {
 		values += addons.ClusterValues
 	}
 	return p.Repository.Write(filepath.Join("argocd", "envs", t.Environment, "clusters", t.Name+".yaml"), values)

@@ -23,17 +23,23 @@ import (
 //go:embed manifests
 var manifests embed.FS
 
-// The control planes. dev, staging and the canary of prod are namespaces of the hub, which Argo CD knows under three
-// more addresses; the other cluster of prod is another one.
+// The control planes. Argo CD is on the hub, where staging is as well; dev and both clusters of prod have one each.
 const (
-	Hub  = "hub"
-	Main = "prod-eu-2"
+	Hub    = "hub"
+	Dev    = "dev-eu-1"
+	Canary = "prod-eu-1"
+	Main   = "prod-eu-2"
 )
 
-// Planes are what Install needs. What runs on a node of the hub finds a place on the two others; each cluster of prod has
-// place for a pod more than it runs, as a rollout and a migration want it.
+// Planes are what Install needs. What runs on a node of the hub or of the canary finds a place on their others; each
+// cluster of prod has place for a pod more than it runs, as a rollout and a migration want it.
 func Planes() []cluster.Plane {
-	return []cluster.Plane{{Name: Hub, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}}, {Name: Main, Zones: []string{"e2e-a", "e2e-b"}}}
+	return []cluster.Plane{
+		{Name: Hub, Zones: []string{"e2e-a", "e2e-b"}},
+		{Name: Dev, Zones: []string{"e2e-a"}},
+		{Name: Canary, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}},
+		{Name: Main, Zones: []string{"e2e-a", "e2e-b"}},
+	}
 }
 
 // Target is a cluster as Argo CD knows it.
@@ -51,9 +57,9 @@ func (t Target) Application() string { return "core-pipeline-" + t.Name }
 
 // Targets are the clusters that the repository has files of.
 var Targets = []Target{
-	{"dev-eu-1", "dev", "main", Hub, 1},
-	{"staging-eu-1", "staging", "main", Hub, 2},
-	{"prod-eu-1", "prod", "canary", Hub, 3},
+	{"dev-eu-1", "dev", "main", Dev, 0},
+	{"staging-eu-1", "staging", "main", Hub, 1},
+	{"prod-eu-1", "prod", "canary", Canary, 0},
 	{"prod-eu-2", "prod", "main", Main, 0},
 }
 
@@ -133,10 +139,14 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	return nil
 }
 
-// addonsOf is what a plane has: the hub everything, the others what an Application needs to be healthy.
+// elsewhere are the addons that only some planes have: what watches the application is beside staging, what lets
+// requests in from outside beside the canary. All have what an Application needs to be healthy.
+var elsewhere = map[string]string{"prometheus": Hub, "otlp": Hub, "traefik": Canary, "cert-manager": Canary}
+
+// addonsOf is which addons a plane has, and of which it has the definitions only.
 func addonsOf(plane string) (installed, defined []addons.Addon) {
 	for _, a := range addons.All() {
-		if plane == Hub || a.Name == "metrics-server" || a.Name == "external-secrets" {
+		if only, there := elsewhere[a.Name]; !there || only == plane {
 			installed = append(installed, a)
 		} else {
 			defined = append(defined, a)
