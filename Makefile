@@ -143,7 +143,7 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 	cd test/e2e && $(E2E_TESTS) -v -skip '$(TRAPS)' ./live
 
 .PHONY: e2e-traps
-e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters some of what docs/traps.md says goes wrong, and refresh many Applications
+e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/traps.md says goes wrong
 	cd test/e2e && $(E2E_TESTS) -v -run '$(TRAPS)' ./live
 
 .PHONY: e2e-kind

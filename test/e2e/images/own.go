@@ -57,12 +57,25 @@ func Sidecar(_ context.Context, dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return sidecar(dir, name, filepath.Join(built, "core-pipeline-cmp"))
+}
+
+// NextSidecar is the same with a renderer whose manifests differ, programs.NextRenderer.
+func NextSidecar(dir, name string) (string, error) {
+	program, err := programs.NextRenderer()
+	if err != nil {
+		return "", err
+	}
+	return sidecar(dir, name, program)
+}
+
+func sidecar(dir, name, program string) (string, error) {
 	root, err := programs.Root()
 	if err != nil {
 		return "", err
 	}
 	layer, err := image.Files(
-		image.File{Path: "/usr/local/bin/core-pipeline-cmp", Source: filepath.Join(built, "core-pipeline-cmp"), Mode: 0o755},
+		image.File{Path: "/usr/local/bin/core-pipeline-cmp", Source: program, Mode: 0o755},
 		image.File{Path: "/home/argocd/cmp-server/config/plugin.yaml", Source: filepath.Join(root, "plugin", "plugin.yaml"), Mode: 0o644},
 		image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777},
 	)
@@ -79,3 +92,20 @@ func Sidecar(_ context.Context, dir, name string) (string, error) {
 
 // ApplicationName is the application's image without tag or digest, as the chart's values have it with an owner.
 const ApplicationName = "ghcr.io/" + Owner + "/core-pipeline"
+
+// JobName is the image of program job, which a test gives to hooks of the chart.
+const JobName = "ghcr.io/" + Owner + "/e2e-job:v1"
+
+// Job is an archive with that image.
+func Job(ctx context.Context, dir string) (string, error) {
+	program, err := programs.Own(ctx, "images/job")
+	if err != nil {
+		return "", err
+	}
+	layer, err := image.Files(image.File{Path: "/job", Source: program, Mode: 0o755})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "job.tar")
+	return file, image.Write(file, image.Image{Name: JobName, Entrypoint: []string{"/job"}, User: "1000", Layers: []v1.Layer{layer}})
+}

@@ -146,9 +146,3 @@ func named(t *testing.T, name string) platform.Target {
 	t.Fatalf("no target is called %s", name)
 	return platform.Target{}
 }
-
-// podIDs are the pods of an application, by their UIDs.
-func podIDs(t *testing.T, p *platform.Platform, target platform.Target) string {
-	t.Helper()
-	return kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "pods", "-l", "app.kubernetes.io/component=api", "--sort-by=.metadata.uid", "-o", "jsonpath={.items[*].metadata.uid}")
-}

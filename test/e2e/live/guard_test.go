@@ -108,3 +108,68 @@ metadata: {name: e2e-outside}
 		report(t, 0, "a ClusterRole and a Namespace in dev's overlay: both are refused by name, nothing of the commit is applied")
 	}
 }
+
+// TestT18Window: a window that denies parks a rollout of prod, first in the canary. A person gets it through there with
+// what argocd/README.md says, and it is parked in the main ring; without the window it goes on.
+func TestT18Window(t *testing.T) {
+	criterion(t, 0)
+	p := deployed(t)
+	restored(t, p)
+	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
+	good(t, p, canary.Application())
+	good(t, p, main.Application())
+	first, err := p.Repository.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	annotation := func(target platform.Target) string {
+		return kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", "jsonpath={.metadata.annotations.e2e/window}")
+	}
+	edit(t, p, filepath.Join("argocd", "projects", "prod.yaml"), `(?m)^  syncWindows:$`,
+		"  syncWindows:\n    - {kind: deny, schedule: '* * * * *', duration: 1h, clusters: ['prod-*'], manualSync: true, description: e2e}")
+	publish(t, p, "Freeze prod")
+	eventually(t, healTime, "the window", func() (bool, string) {
+		out, err := p.Kubectl(t.Context(), platform.Hub, "", "-n", "argocd", "get", "appprojects.argoproj.io", "core-pipeline-prod", "-o", "jsonpath={.spec.syncWindows[*].description}")
+		return err == nil && strings.Contains(out, "e2e"), fmt.Sprint(out, err)
+	})
+	edit(t, p, filepath.Join("charts", "core-pipeline", "values-prod.yaml"), `(?m)^replicaCount: 3$`, "service:\n  annotations: {e2e/window: open}\n\nreplicaCount: 3")
+	revision := publish(t, p, "Annotate the Service of prod")
+	parked := eventually(t, rolloutTime, "a sync that is parked", func() (bool, string) {
+		all, err := p.Applications(t.Context())
+		a := all[canary.Application()]
+		o := a.Status.OperationState
+		return err == nil && o.Phase == "Running" && strings.Contains(o.Message, "sync window"), fmt.Sprintf("%s\n%+v %v", a, steps(t, p), err)
+	})
+	if err := p.Terminate(t.Context(), canary.Application()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Sync(t.Context(), canary.Application()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, healTime, "the sync that a person starts", func() (bool, string) {
+		all, err := p.Applications(t.Context())
+		return err == nil && annotation(canary) == "open", fmt.Sprint(all[canary.Application()], err)
+	})
+	// The canary is healthy with it, so main is next, and parked.
+	eventually(t, rolloutTime, "main's sync parked as well", func() (bool, string) {
+		all, err := p.Applications(t.Context())
+		a := all[main.Application()]
+		o := a.Status.OperationState
+		return err == nil && o.SyncResult.Revision == revision && o.Phase == "Running" && strings.Contains(o.Message, "sync window"), fmt.Sprintf("%s\n%+v %v", a, steps(t, p), err)
+	})
+	if got := annotation(main); got != "" {
+		t.Errorf("main has the annotation %q while the window is closed", got)
+	}
+	if _, err := p.Repository.Restore(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	back := publish(t, p, "Thaw prod, and put it back")
+	arrived(t, p, canary, back)
+	through := arrived(t, p, main, back)
+	for _, target := range []platform.Target{canary, main} {
+		if got := annotation(target); got != "" {
+			t.Errorf("%s has the annotation %q", target.Name, got)
+		}
+	}
+	report(t, 0, "a window that denies: the canary's sync is parked %s after the commit, goes through when a person syncs, and then main's is parked; %s after the window is gone all is synced", parked, through)
+}

@@ -12,8 +12,81 @@ import (
 	"testing"
 	"time"
 
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
+
+// TestT22SecondRenderer: another version of the sidecar beside the first changes nothing. When an ApplicationSet names
+// it, its manifests change, and those of the other environments do not.
+func TestT22SecondRenderer(t *testing.T) {
+	criterion(t, 0)
+	p := deployed(t)
+	restored(t, p)
+	archive, err := images.NextSidecar(t.TempDir(), images.SidecarName+":v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed, err := p.Push(t.Context(), archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]deployment{}
+	for _, target := range platform.Targets {
+		good(t, p, target.Application())
+		before[target.Name] = workload(t, p, target)
+	}
+	unchanged := func(what string) {
+		t.Helper()
+		hardRefresh(t, p, "-l", "app.kubernetes.io/part-of=core-pipeline")
+		for _, target := range platform.Targets {
+			good(t, p, target.Application())
+			d := workload(t, p, target)
+			if target.Environment == "dev" && what == "dev" {
+				if d.Metadata.Labels[programs.NextLabel] != "next" {
+					t.Errorf("dev is not rendered by the second renderer: %v", d.Metadata.Labels)
+				}
+				continue
+			}
+			if d.Metadata.Labels[programs.NextLabel] != "" || d.Metadata.Generation != before[target.Name].Metadata.Generation {
+				t.Errorf("%s has changed with %s: %v", target.Name, what, d.Metadata.Labels)
+			}
+		}
+	}
+	start := time.Now()
+	remove, err := p.SecondRenderer(t.Context(), pushed[images.SidecarName+":v2"])
+	if remove != nil {
+		t.Cleanup(func() {
+			if err := remove(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := time.Since(start)
+	unchanged("the second sidecar")
+
+	set := filepath.Join("argocd", "applicationsets", "dev.yaml")
+	edit(t, p, set, `name: core-pipeline-v1`, `name: core-pipeline-v2`)
+	took := arrived(t, p, named(t, "dev-eu-1"), publish(t, p, "Render dev with the next renderer"))
+	eventually(t, healTime, "the label of the second renderer", func() (bool, string) {
+		labels := workload(t, p, named(t, "dev-eu-1")).Metadata.Labels
+		return labels[programs.NextLabel] == "next", fmt.Sprint(labels)
+	})
+	unchanged("dev")
+	edit(t, p, set, `name: core-pipeline-v2`, `name: core-pipeline-v1`)
+	publish(t, p, "Render dev with the renderer of before")
+	eventually(t, healTime, "the end of that label", func() (bool, string) {
+		labels := workload(t, p, named(t, "dev-eu-1")).Metadata.Labels
+		return labels[programs.NextLabel] == "", fmt.Sprint(labels)
+	})
+	if !t.Failed() {
+		report(t, 0, "a second renderer beside the first, there after %s: named by dev's ApplicationSet it renders dev %s after the commit, and nothing else has changed",
+			there.Round(time.Second), took)
+	}
+}
 
 // hardRefresh lets Argo CD render Applications again, all at once, and waits until it has compared them all.
 func hardRefresh(t *testing.T, p *platform.Platform, selection ...string) time.Duration {

@@ -151,6 +151,25 @@ func (p *Platform) Sync(ctx context.Context, application string) error {
 	return err
 }
 
+// Terminate ends a sync that is under way, or parked.
+func (p *Platform) Terminate(ctx context.Context, application string) error {
+	_, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "patch", "applications.argoproj.io", application, "--type=merge",
+		"-p", `{"status": {"operationState": {"phase": "Terminating"}}}`)
+	if err != nil {
+		return err
+	}
+	for {
+		all, err := p.Applications(ctx)
+		if err != nil {
+			return fmt.Errorf("waiting for the end of a sync of %s: %w", application, err)
+		}
+		if o := all[application].Status.OperationState; o.Phase != "Running" && o.Phase != "Terminating" {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
 // Publish commits and pushes, and tells Argo CD of it with the webhook that GitHub would send. It returns the revision.
 func (p *Platform) Publish(ctx context.Context, message string) (string, error) {
 	before, err := p.Repository.git(ctx, "rev-parse", "HEAD")

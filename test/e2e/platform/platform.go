@@ -257,8 +257,7 @@ func (p *Platform) installArgoCD(ctx context.Context) error {
 	if _, err := p.Kubectl(ctx, Hub, "", "create", "namespace", "argocd"); err != nil {
 		return err
 	}
-	_, err = p.Kubectl(ctx, Hub, "", "apply", "--server-side", "--force-conflicts", "-k", overlay)
-	return err
+	return p.applyArgoCD(ctx)
 }
 
 // argocdReady waits for every Deployment and StatefulSet of Argo CD.
