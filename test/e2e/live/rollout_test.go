@@ -147,6 +147,10 @@ func TestT09ProgressiveSync(t *testing.T) {
 			t.Fatal(err)
 		}
 		bad = publish(t, p, "Release 9.9.9 in prod, which is in no registry")
+		// Its retries are of the commit before, and the next one waits for their end.
+		if err := p.Terminate(t.Context(), canary.Application()); err != nil {
+			t.Fatal(err)
+		}
 		held(bad, func(a platform.Application) bool {
 			return a.Status.OperationState.Phase == "Succeeded" && a.Status.Health.Status == "Progressing"
 		})
