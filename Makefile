@@ -134,7 +134,7 @@ E2E_REQUIRED ?= 1
 E2E := cd test/e2e && GOTOOLCHAIN=$(NEWER_GO)
 E2E_TESTS := HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=$(E2E_REQUIRED) GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m
 # Not the criteria of the project's success, but what Argo CD does beyond them.
-TRAPS := ^TestT[0-9]|^TestManyApplications
+TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters

@@ -71,33 +71,13 @@ func ran(t *testing.T, p *platform.Platform, target platform.Target, component s
 // inOrder holds a sync of an Application to the order of the chart's hooks.
 func inOrder(t *testing.T, p *platform.Platform, target platform.Target) {
 	t.Helper()
-	var sets struct {
-		Items []struct {
-			Metadata struct{ CreationTimestamp time.Time }
-		}
-	}
-	object(t, p, target.Plane, &sets, "replicasets", "-n", target.Namespace(), "-l", "app.kubernetes.io/component=api")
-	var newest time.Time
-	for _, s := range sets.Items {
-		if s.Metadata.CreationTimestamp.After(newest) {
-			newest = s.Metadata.CreationTimestamp
-		}
-	}
+	newest := podsBegan(t, p, target)
 	_, backedUp := ran(t, p, target, "backup")
 	migrating, migrated := ran(t, p, target, "migration")
 	smoke, _ := ran(t, p, target, "smoke-test")
-	for _, order := range []struct {
-		what          string
-		first, second time.Time
-	}{
-		{"the backup ends before the migration begins", backedUp, migrating},
-		{"the migration ends before the new pods begin", migrated, newest},
-		{"the new pods begin before the smoke test", newest, smoke},
-	} {
-		if order.first.IsZero() || order.first.After(order.second) {
-			t.Errorf("not so: %s (%s, %s)", order.what, order.first, order.second)
-		}
-	}
+	ordered(t, "the backup ends before the migration begins", backedUp, migrating)
+	ordered(t, "the migration ends before the new pods begin", migrated, newest)
+	ordered(t, "the new pods begin before the smoke test", newest, smoke)
 }
 
 // TestT23Hooks: hooks run in their order; a migration that fails leaves the pods before it, which serve on, and says
@@ -111,10 +91,11 @@ func TestT23Hooks(t *testing.T) {
 	job := hookImage(t, p)
 	own := filepath.Join("argocd", "envs", "dev", "clusters", target.Name+".yaml")
 	// As in staging: the Secret is made by External Secrets, after its object is applied.
+	var smoke []string
 	write := func(level string, migration ...string) {
 		t.Helper()
 		text := "secret:\n  create: false\n  externalSecret:\n    enabled: true\n    secretStoreRef: {name: core-pipeline-staging}\n    remoteKey: core-pipeline/staging\n" +
-			"env: {LOG_LEVEL: " + level + "}\nhooks:\n" + job.hook("backup", "BACKUP_DESTINATION", "POSTGRES_PASSWORD") + job.hook("migration", migration...) + job.hook("smokeTest")
+			"env: {LOG_LEVEL: " + level + "}\nhooks:\n" + job.hook("backup", "BACKUP_DESTINATION", "POSTGRES_PASSWORD") + job.hook("migration", migration...) + job.hook("smokeTest", smoke...)
 		text = strings.Replace(text, "backup: {", "backup: {destination: \"s3://e2e/dev\", ", 1)
 		if err := p.Repository.Values(own, text); err != nil {
 			t.Fatal(err)
@@ -150,6 +131,22 @@ func TestT23Hooks(t *testing.T) {
 	write("info", "POSTGRES_PASSWORD")
 	took = arrived(t, p, target, publish(t, p, "Repair the migration in dev"))
 	report(t, 0, "a migration that fails (%s): the pods before it stay and answer %d requests, 0 failed; the next commit is healthy after %s", message, n, took)
+
+	// With a setting as well: Argo CD compares no hooks, and does not sync for one alone.
+	smoke = []string{"-exit=4"}
+	write("warn", "POSTGRES_PASSWORD")
+	unfit := publish(t, p, "Release what fails its smoke test in dev")
+	eventually(t, rolloutTime, "a sync that fails after its pods are ready", func() (bool, string) {
+		all, err := p.Applications(t.Context())
+		a := all[target.Application()]
+		o := a.Status.OperationState
+		return err == nil && o.SyncResult.Revision == unfit && o.RetryCount > 0 && hookPhase(a, "core-pipeline-smoke-test") == "Failed" &&
+			hookPhase(a, "core-pipeline-migration") == "Succeeded", fmt.Sprint(a, err)
+	})
+	smoke = nil
+	write("info", "POSTGRES_PASSWORD")
+	took = arrived(t, p, target, publish(t, p, "Repair the smoke test in dev"))
+	report(t, 0, "a smoke test that fails lets the sync fail; the next commit is healthy after %s", took)
 
 	t.Run("first sync", func(t *testing.T) {
 		uid := workload(t, p, target).Metadata.UID
