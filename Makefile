@@ -139,8 +139,19 @@ TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
 	$(E2E) $(GO) vet ./...
-	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v /live$$) && $(E2E_TESTS) $$others
+	cd test/e2e && $(E2E_TESTS) $(E2E_ALONE)
+	$(MAKE) -j2 e2e-criteria e2e-servers
+
+# They boot clusters of their own.
+E2E_ALONE := ./cluster ./gettingstarted
+
+.PHONY: e2e-criteria
+e2e-criteria: $(HELM3) $(HELM4) ## The part of e2e that shows the ten criteria
 	cd test/e2e && $(E2E_TESTS) -v -skip '$(TRAPS)' ./live
+
+.PHONY: e2e-servers
+e2e-servers: $(HELM3) $(HELM4) ## The part of e2e that needs no cluster
+	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) $$others
 
 .PHONY: e2e-traps
 e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/traps.md says goes wrong
