@@ -147,7 +147,13 @@ func TestT09ProgressiveSync(t *testing.T) {
 			t.Fatal(err)
 		}
 		bad = publish(t, p, "Release 9.9.9 in prod, which is in no registry")
-		// Its retries are of the commit before, and the next one waits for their end.
+		// Its retries are of the commit before, and the next one waits for their end. What begins before Argo CD knows of
+		// that one would be of the commit before, too.
+		eventually(t, healTime, "that the canary has seen the release", func() (bool, string) {
+			all, err := p.Applications(t.Context())
+			a := all[canary.Application()]
+			return err == nil && a.Status.Sync.Revision == bad, fmt.Sprintf("%s at %.8s, %v", a, a.Status.Sync.Revision, err)
+		})
 		if err := p.Terminate(t.Context(), canary.Application()); err != nil {
 			t.Fatal(err)
 		}
