@@ -41,6 +41,12 @@ func restored(t *testing.T, p *platform.Platform) {
 			for _, target := range platform.Targets {
 				a, there := all[target.Application()]
 				done = done && there && a.Good() && (revision == "" || a.Status.Sync.Revision == revision)
+				// The next sync would wait for the end of one that cannot succeed: for its tries, or a hook that never starts.
+				if o := a.Status.OperationState; o.Phase == "Running" && o.SyncResult.Revision != "" && o.SyncResult.Revision != revision && a.Status.Sync.Revision == revision {
+					if err := p.Terminate(ctx, target.Application()); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
 			if done {
 				return

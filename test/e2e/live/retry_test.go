@@ -1,15 +1,12 @@
 package live
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 )
 
 // TestT09Retry: while the main ring tries again what has failed there, a commit comes that the canary does not come to
@@ -21,7 +18,6 @@ func TestT09Retry(t *testing.T) {
 	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
 	good(t, p, canary.Application())
 	good(t, p, main.Application())
-	endsRetries(t, p, main)
 	job := hookImage(t, p)
 	own := filepath.Join("argocd", "envs", "prod", "clusters", main.Name+".yaml")
 	if err := p.Repository.Values(own, job.values("migration", "-exit=1")+"service: {annotations: {e2e/retry: main}}\n"); err != nil {
@@ -71,20 +67,4 @@ func TestT09Retry(t *testing.T) {
 	if !t.Failed() {
 		report(t, 0, "a sync of prod's main ring that is tried again keeps its commit, while the canary waits for the pods of the next one")
 	}
-}
-
-// endsRetries ends a sync that is still tried again when the test ends: what comes next would wait for the last of its tries.
-func endsRetries(t *testing.T, p *platform.Platform, target platform.Target) {
-	t.Helper()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), healTime)
-		defer cancel()
-		all, err := p.Applications(ctx)
-		if err == nil && all[target.Application()].Status.OperationState.Phase == "Running" {
-			err = p.Terminate(ctx, target.Application())
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
 }

@@ -100,7 +100,6 @@ func TestT09ProgressiveSync(t *testing.T) {
 	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
 	good(t, p, canary.Application())
 	good(t, p, main.Application())
-	endsRetries(t, p, canary)
 	job := hookImage(t, p)
 	first, err := p.Repository.Head(t.Context())
 	if err != nil {
