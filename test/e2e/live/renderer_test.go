@@ -197,13 +197,18 @@ func TestManyApplications(t *testing.T) {
 	disturbed := func(what string, disturb func()) {
 		t.Helper()
 		kubectl(t, p, platform.Hub, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, selection...)...)
+		before := repoServers(t, p)
+		if len(before) != 1 {
+			t.Fatalf("repo-server runs as %+v", before)
+		}
 		disturb()
+		// That it is gone is seen a moment after it is; only then is there a wait for what comes in its place.
+		eventually(t, 5*time.Minute, "another repo-server", func() (bool, string) {
+			now := repoServers(t, p)
+			return len(now) == 1 && now[0].ready && now[0].id != before[0].id, fmt.Sprintf("before: %+v; now: %+v", before, now)
+		})
 		compared(t, p, selection...)
 		hit := len(wrong())
-		eventually(t, 5*time.Minute, "repo-server", func() (bool, string) {
-			out, err := p.Kubectl(t.Context(), platform.Hub, "", "-n", "argocd", "rollout", "status", "deployment/argocd-repo-server", "--timeout=1s")
-			return err == nil, fmt.Sprint(out, err)
-		})
 		took := hardRefresh(t, p, selection...)
 		if bad := wrong(); len(bad) > 0 {
 			t.Errorf("%d of %d are not compared after %s: %v", len(bad), many, what, bad)
@@ -217,6 +222,38 @@ func TestManyApplications(t *testing.T) {
 	disturbed("the pod of repo-server deleted", func() {
 		kubectl(t, p, platform.Hub, "-n", "argocd", "delete", "pod", "-l", "app.kubernetes.io/name=argocd-repo-server", "--wait=false")
 	})
+}
+
+// repoServer is a pod of repo-server as it is: another pod, or a container that has started again, has another id.
+type repoServer struct {
+	id    string
+	ready bool
+}
+
+func repoServers(t *testing.T, p *platform.Platform) []repoServer {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ UID string }
+			Status   struct {
+				ContainerStatuses []struct {
+					ContainerID string
+					Ready       bool
+				}
+			}
+		}
+	}
+	object(t, p, platform.Hub, &list, "pods", "-n", "argocd", "-l", "app.kubernetes.io/name=argocd-repo-server")
+	var all []repoServer
+	for _, pod := range list.Items {
+		s := repoServer{id: pod.Metadata.UID, ready: len(pod.Status.ContainerStatuses) > 0}
+		for _, c := range pod.Status.ContainerStatuses {
+			s.id += " " + c.ContainerID
+			s.ready = s.ready && c.Ready
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // killSidecar kills the sidecar's process as the kernel does when memory runs out. The run's processes can be seen from
