@@ -157,19 +157,19 @@ func ordered(t *testing.T, what string, first, second time.Time) {
 	}
 }
 
-// podsBegan is when the newest ReplicaSet of an application was made.
+// podsBegan is when the newest pod of an application was made. A ReplicaSet may be an old one that has come back.
 func podsBegan(t *testing.T, p *platform.Platform, target platform.Target) time.Time {
 	t.Helper()
-	var sets struct {
+	var pods struct {
 		Items []struct {
 			Metadata struct{ CreationTimestamp time.Time }
 		}
 	}
-	object(t, p, target.Plane, &sets, "replicasets", "-n", target.Namespace(), "-l", "app.kubernetes.io/component=api")
+	object(t, p, target.Plane, &pods, "pods", "-n", target.Namespace(), "-l", "app.kubernetes.io/component=api")
 	var newest time.Time
-	for _, s := range sets.Items {
-		if s.Metadata.CreationTimestamp.After(newest) {
-			newest = s.Metadata.CreationTimestamp
+	for _, pod := range pods.Items {
+		if pod.Metadata.CreationTimestamp.After(newest) {
+			newest = pod.Metadata.CreationTimestamp
 		}
 	}
 	return newest
