@@ -4,8 +4,13 @@ import (
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"unicode/utf8"
@@ -102,7 +107,8 @@ func TestDirect(t *testing.T) {
 		"comments":                   {patch("spec:\n        # a comment\n        replicas: 3 # {\"$ref\": \"a\"}\n"), "", true},
 		"custom resource":            {widget, custom, false},
 		"beside a custom resource":   {patch("spec: {replicas: 3}"), custom, true},
-		"a field that is unknown":    {patch("spec: {other: 3}"), "", false},
+		"a field that is unknown":    {patch("spec: {other: 3}"), "", true},
+		"unknown and on the way":     {patch("spec: {template: {metadata: {volumes: 3}}}"), "", false},
 		"a list that is none":        {patch("spec: {template: {spec: {containers: 8080}}}"), "", false},
 		"by map":                     {"patches: [{target: {kind: RoleBinding}, patch: '{apiVersion: v1, kind: A, metadata: {name: a}, roleRef: {name: b}}'}]", "\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b}\nsubjects: [{kind: Group}]\n", false},
 		"labels that are texts":      {"labels: [{pairs: {example.com/a: '1'}}]", "", true},
@@ -244,6 +250,9 @@ func (m maker) value(sh *shape, depth int) any {
 		return map[string]any{"a": m.scalar(), "b": "b"}
 	}
 	names := slices.Sorted(maps.Keys(sh.schema.Schema.Properties))
+	if m.IntN(30) == 0 {
+		fields[[]string{"unknown", "name", "volumes", "kind"}[m.IntN(4)]] = m.scalar()
+	}
 	for range m.IntN(3) {
 		name := names[m.IntN(len(names))]
 		fields[name] = m.value(sh.field(name), depth-1)
@@ -262,6 +271,40 @@ func (m maker) scalar() any {
 		return odd[m.IntN(len(odd))]
 	}
 	return []any{"a", "b", "text", 1, 8080, true, false}[m.IntN(7)]
+}
+
+func TestOnTheWay(t *testing.T) {
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kustomize/api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal", "konfig", "builtinpluginconsts", "namereference.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, inMaps := map[string]bool{}, map[string]bool{}
+	for _, way := range regexp.MustCompile(`path: (.*)`).FindAllStringSubmatch(string(source), -1) {
+		if strings.HasPrefix(way[1], "metadata/annotations/") {
+			continue
+		}
+		names := strings.Split(way[1], "/")
+		for _, name := range names {
+			want[name] = true
+		}
+		if last := names[len(names)-1]; !strings.HasSuffix(last, "ame") {
+			inMaps[way[1]] = true
+		}
+	}
+	if diff := cmp.Diff(want, onTheWay); diff != "" {
+		t.Errorf("kustomize looks for names elsewhere (-kustomize +here):\n%s", diff)
+	}
+	// resourceNames is a list of names; refersByMap knows the others, by kind or by field.
+	for _, way := range []string{"rules/resourceNames", "subjects", "webhooks/clientConfig/service", "parameters/secretRef", "spec/configSource/configMap"} {
+		delete(inMaps, way)
+	}
+	if len(inMaps) > 0 {
+		t.Errorf("kustomize looks for names in more maps: %v", inMaps)
+	}
 }
 
 func FuzzDirect(f *testing.F) {

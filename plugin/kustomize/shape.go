@@ -3,6 +3,7 @@ package kustomize
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -109,20 +110,35 @@ func (sh *shape) elements() *shape {
 	return sh.items
 }
 
-// conforms reports whether the schema knows all that is in value, and whether
-// maps and lists are where it wants them. Kustomize looks for the names of other
-// objects in hundreds of places, and refuses what is in the way.
-func (sh *shape) conforms(value any) bool {
-	if sh == nil {
-		return false
+// onTheWay are the fields on the ways that kustomize goes to the names of other
+// objects (kind: Deployment, path: spec/template/spec/volumes/configMap/name),
+// but for those of metadata. TestOnTheWay holds it equal.
+var onTheWay = func() map[string]bool {
+	const names = `adminSecretName azureFile backend claimName clientConfig configMap configMapKeyRef configMapRef
+		configSource containers defaultBackend env envFrom http imagePullSecrets ingressClassName initContainers jobTemplate
+		name parameters paths persistentVolumeClaim policyName priorityClassName projected resourceNames roleRef rules
+		scaleTargetRef secret secretKeyRef secretName secretRef service serviceAccountName serviceName sources spec
+		storageClassName subjects template tls userSecretName valueFrom volumeClaimTemplates volumeName volumes webhooks`
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(names) {
+		set[name] = true
 	}
+	return set
+}()
+
+// conforms reports whether maps and lists are where the schema wants them, as
+// far as it can matter: kustomize looks for the names of other objects in
+// hundreds of places, and refuses what is in the way. Fields that the schema
+// does not know, as those of a newer Kubernetes, must not be on such a way.
+func (sh *shape) conforms(value any) bool {
 	switch v := value.(type) {
 	case map[string]any:
 		if sh.form != mapping {
 			return false
 		}
 		for name, item := range v {
-			if !sh.field(name).conforms(item) {
+			switch inner := sh.field(name); {
+			case inner == nil && onTheWay[name], inner != nil && !inner.conforms(item):
 				return false
 			}
 		}
@@ -132,7 +148,7 @@ func (sh *shape) conforms(value any) bool {
 			return false
 		}
 		for _, item := range v {
-			if !sh.elements().conforms(item) {
+			if inner := sh.elements(); inner == nil || !inner.conforms(item) {
 				return false
 			}
 		}
