@@ -52,7 +52,8 @@ func TestChangingFunctions(t *testing.T) {
 	}
 }
 
-// argumentsFor makes arguments, with maps wherever there can be one.
+// argumentsFor makes arguments, with maps wherever there can be one; ok is false
+// if there is none.
 func argumentsFor(f reflect.Type, count, variant int) (arguments []reflect.Value, before []any, ok bool) {
 	fewest := f.NumIn()
 	if f.IsVariadic() {
@@ -85,7 +86,8 @@ func argumentsFor(f reflect.Type, count, variant int) (arguments []reflect.Value
 		}
 		arguments, before = append(arguments, value), append(before, copied)
 	}
-	return arguments, before, true
+	hasMap := slices.ContainsFunc(before, func(value any) bool { return value != nil })
+	return arguments, before, hasMap
 }
 
 func TestSimpleTemplates(t *testing.T) {

@@ -166,7 +166,7 @@ func TestDirectMany(t *testing.T) {
 	}
 	m := maker{rand.New(rand.NewPCG(1, 2))}
 	direct := 0
-	const rounds = 700
+	const rounds = 400
 	for range rounds {
 		of := kinds[m.IntN(len(kinds))]
 		running.Lock()
