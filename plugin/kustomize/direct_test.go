@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -43,14 +42,7 @@ func checkDirect(t *testing.T, kustomization string, list manifest.List) (isDire
 	if !isDirect {
 		return false
 	}
-	if err := g.write(path.Join("env", reservedFile), encode(list)); err != nil {
-		t.Fatal(err)
-	}
-	built, err := g.run(t.Context(), asWritten)
-	var full manifest.List
-	if err == nil {
-		full, err = decode(built, "env", list)
-	}
+	full, err := withEverything(t, g, list)
 	if err != nil || !cmp.Equal(full, direct) {
 		t.Errorf("%s\n%s\n%v (-kustomize +direct):\n%s", kustomization, before, err, cmp.Diff(full, direct))
 	}
