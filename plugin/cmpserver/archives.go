@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/source"
 )
@@ -31,7 +32,14 @@ type archives struct {
 	// coming has the checksums of those that are being received. A channel is
 	// closed when that has come to an end.
 	coming map[string]chan struct{}
+	// latest are trees that were received last, whether or not anybody holds
+	// them still: the next one may have the same files.
+	latest []weak.Pointer[source.Memory]
 }
+
+// mostLatest is how many repositories can take turns and still share the files
+// of their commits.
+const mostLatest = 4
 
 // patience is how long a request waits for another one to receive the same
 // archive. That one's sender may be slow, or never come to an end.
@@ -41,8 +49,9 @@ const patience = 5 * time.Second
 type archive struct {
 	checksum string
 	tree     *source.Memory
-	bytes    int64
-	users    int
+	// bytes is what it holds if it shares no file with another one.
+	bytes int64
+	users int
 }
 
 // account is the memory of one request.
@@ -121,11 +130,27 @@ func (a *archives) add(checksum string, tree *source.Memory, paid *account) *arc
 	added := &archive{checksum: checksum, tree: tree, bytes: paid.bytes, users: 1}
 	paid.bytes = 0
 	a.rendered += added.bytes
+	a.latest = append([]weak.Pointer[source.Memory]{weak.Make(tree)}, a.latest[:min(len(a.latest), mostLatest-1)]...)
 	if a.keep > 0 && checksum != "" && a.trees[checksum] == nil {
 		a.trees[checksum] = added
 	}
 	a.leave(paid)
 	return added
+}
+
+// like returns the trees that were received last.
+func (a *archives) like() []*source.Memory {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var trees []*source.Memory
+	a.latest = slices.DeleteFunc(a.latest, func(p weak.Pointer[source.Memory]) bool {
+		tree := p.Value()
+		if tree != nil {
+			trees = append(trees, tree)
+		}
+		return tree == nil
+	})
+	return trees
 }
 
 // release is called when a request is done with a repository.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -166,4 +167,29 @@ func TestNoByteIsLost(t *testing.T) {
 			t.Errorf("%d bytes in use, %d of them idle: %+v", a.bytes(), idle, a)
 		}
 	})
+}
+
+// TestLatest: the trees that were received last are known as long as somebody
+// holds them, and no longer.
+func TestLatest(t *testing.T) {
+	a := newArchives(100, 0)
+	var held []*archive
+	for n := range mostLatest + 2 {
+		p := &account{archives: a}
+		held = append(held, a.add(fmt.Sprint(n), emptyTree(t), p))
+	}
+	like := a.like()
+	if len(like) != mostLatest || like[0] != held[len(held)-1].tree || like[mostLatest-1] != held[2].tree {
+		t.Errorf("got %d trees, and not the last %d", len(like), mostLatest)
+	}
+	runtime.KeepAlive(held)
+	for _, done := range held {
+		a.release(done)
+	}
+	held, like = nil, nil //nolint:ineffassign,wastedassign // so that nobody holds them
+	for deadline := time.Now().Add(10 * time.Second); len(a.like()) > 0; runtime.GC() {
+		if time.Now().After(deadline) {
+			t.Fatal("trees are held that nobody needs")
+		}
+	}
 }

@@ -97,7 +97,7 @@ func (s *server) receiveArchive(ctx context.Context, in *chunkReader, metadata *
 	account := &account{archives: s.archives}
 	defer account.close()
 	tree, err := source.ReadTarGz(ctx, in, source.Archive{
-		Limits: s.opts.Limits,
+		Limits: s.opts.Limits, Like: s.archives.like(),
 		Reserve: func(n int64) error {
 			return account.reserve(ctx, n)
 		},

@@ -56,7 +56,8 @@ type Options struct {
 	Limits source.Limits
 	// IntakeBytes bounds the unpacked repositories of all requests under way;
 	// a request waits until there is room. One may exceed it, by as much as
-	// Limits allow. Flag --intake-bytes.
+	// Limits allow. A file that several have in common counts for each. Flag
+	// --intake-bytes.
 	IntakeBytes int64
 	// KeepArchives keeps repositories that were received, within a quarter of
 	// IntakeBytes, in case the same archive comes again.

@@ -27,6 +27,8 @@ const rootName = "gotpl"
 // change: any number of goroutines may use it at a time.
 type Set struct {
 	parsed *template.Template
+	// simple are the templates whose text need not be written twice.
+	simple map[string]bool
 	// texts are kept if a render has to parse anew.
 	texts []Template
 	// idle is a run that ended well, for the next render.
@@ -44,6 +46,8 @@ func Parse(templates []Template) (*Set, error) {
 	s := &Set{parsed: t}
 	if t.Lookup(rootName) != nil {
 		s.texts = templates
+	} else {
+		s.simple = simpleTemplates(t)
 	}
 	return s, nil
 }
@@ -61,9 +65,10 @@ func parse(templates []Template) (t *template.Template, err error) {
 
 // Run is one render of a Set. It must not be used by two goroutines at a time.
 type Run struct {
-	root   *template.Template
-	nested map[string]int
-	failed bool
+	root     *template.Template
+	nested   map[string]int
+	repeated *repeated
+	failed   bool
 }
 
 // NewRun begins a render. End it with End.
@@ -81,8 +86,9 @@ func (s *Set) NewRun() (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot clone template: %w", err)
 	}
-	r := &Run{root: t, nested: map[string]int{}}
-	bind(t, r.nested)
+	r := &Run{root: t, nested: map[string]int{}, repeated: &repeated{simple: s.simple}}
+	t.Funcs(r.repeated.changing())
+	bind(t, r.nested, r.repeated)
 	return r, nil
 }
 
@@ -92,6 +98,7 @@ func (s *Set) NewRun() (*Run, error) {
 func (s *Set) End(r *Run) {
 	if !r.failed {
 		clear(r.nested)
+		r.repeated.forget()
 		s.idle.Store(r)
 	}
 }
@@ -116,22 +123,30 @@ func (r *Run) Execute(name string, data any) (text string, err error) {
 
 // bind gives t the functions that execute its own templates, and the option
 // that a clone loses (golang/go#43022). nested counts what is being executed.
-func bind(t *template.Template, nested map[string]int) {
+// known is nil for the clones of tpl, in which a name can mean another template.
+func bind(t *template.Template, nested map[string]int, known *repeated) {
 	t.Option("missingkey=zero")
 	t.Funcs(template.FuncMap{
-		"include": func(name string, data any) (string, error) { return include(t, nested, name, data) },
+		"include": func(name string, data any) (string, error) { return include(t, nested, known, name, data) },
 		"tpl":     func(text string, data any) (string, error) { return tpl(t, nested, text, data) },
 	})
 }
 
-func include(t *template.Template, nested map[string]int, name string, data any) (string, error) {
+func include(t *template.Template, nested map[string]int, known *repeated, name string, data any) (string, error) {
 	if nested[name] > maxNested {
 		return "", fmt.Errorf("rendering template has a nested reference name: %s: unable to execute template", name)
 	}
+	key, mayRepeat := known.key(name, data)
+	if found, ok := known.get(key); ok && mayRepeat {
+		return found, nil
+	}
 	nested[name]++
 	var out strings.Builder
-	err := t.ExecuteTemplate(&out, name, data)
+	err := known.deeper(func() error { return t.ExecuteTemplate(&out, name, data) })
 	nested[name]--
+	if mayRepeat && err == nil {
+		known.put(key, out.String(), data)
+	}
 	return out.String(), err
 }
 
@@ -142,7 +157,7 @@ func tpl(parent *template.Template, nested map[string]int, text string, data any
 	if err != nil {
 		return "", fmt.Errorf("cannot clone template: %w", err)
 	}
-	bind(t, nested)
+	bind(t, nested, nil)
 	// A text of definitions and blanks alone defines no template of its own
 	// name, so it gets one.
 	if t, err = t.New(parent.Name()).Parse(text); err != nil {

@@ -69,13 +69,7 @@ func (c *Chart) Render(ctx context.Context, values map[string]any, opts Options)
 	if err := chartutil.ProcessDependenciesWithMerge(c.chart, values); err != nil {
 		return Result{}, fmt.Errorf("%s: processing dependencies: %w", path.Join(c.dir, "Chart.yaml"), err)
 	}
-	top, err := chartutil.ToRenderValuesWithSchemaValidation(c.chart, values, chartutil.ReleaseOptions{
-		Name: opts.ReleaseName, Namespace: opts.Namespace, Revision: 1, IsInstall: true,
-	}, caps, true)
-	if err != nil {
-		return Result{}, fmt.Errorf("%s: merging values: %w", c.dir, err)
-	}
-	final, err := top.Table("Values")
+	final, err := coalesce(c.chart, values)
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: merging values: %w", c.dir, err)
 	}
@@ -85,7 +79,13 @@ func (c *Chart) Render(ctx context.Context, values map[string]any, opts Options)
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	top["Capabilities"] = visible(caps)
+	// As chartutil.ToRenderValues makes it.
+	top := chartutil.Values{
+		"Chart": c.chart.Metadata, "Capabilities": visible(caps), "Values": final,
+		"Release": map[string]any{
+			"Name": opts.ReleaseName, "Namespace": opts.Namespace, "IsUpgrade": false, "IsInstall": true, "Revision": 1, "Service": "Helm",
+		},
+	}
 	before := dumps.Load()
 	files, err := execute(c.chart, top)
 	if err != nil {

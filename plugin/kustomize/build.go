@@ -72,6 +72,9 @@ func Build(ctx context.Context, tree fs.FS, dir string, list manifest.List) (man
 	}
 	missing := g.notRendered(list)
 	if len(missing) == 0 {
+		if out, ok := g.buildDirect(ctx, list); ok {
+			return out, nil
+		}
 		if out, ok := g.buildSparse(ctx, list); ok {
 			return out, nil
 		}

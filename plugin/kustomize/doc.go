@@ -10,6 +10,10 @@
 // or change the process is refused by name: remote resources, Helm charts,
 // functions and plugins that are not built in, and openapi.
 //
+// Where an overlay has labels and strategic merge patches only, kustomize merges
+// the patches without a build around it, and sees those parts of an object that
+// they reach. Anything else, and any error, is left to a build.
+//
 // Kustomize keeps state that is not safe for concurrent use: one build runs at
 // a time. The package must not read the environment, write files, or put the
 // content of files into errors.

@@ -162,9 +162,15 @@ func (g *graph) leftAlone(list manifest.List) (left []bool, ok bool) {
 			return nil, false
 		}
 		names[kindNameOf(o)] = true
-		left[i] = !isTarget(o) && !strings.HasSuffix(o.Kind(), "List") && hasName(o) && isPlain(o) && survives(o.Fields)
+		left[i] = !isTarget(o) && isOrdinary(o)
 	}
 	return left, slices.Contains(left, true)
+}
+
+// isOrdinary reports whether kustomize takes o for one object and leaves it as
+// it is.
+func isOrdinary(o manifest.Object) bool {
+	return !strings.HasSuffix(o.Kind(), "List") && hasName(o) && isPlain(o) && survives(o.Fields)
 }
 
 // isPlain reports whether kustomize sees nothing in the metadata but what it

@@ -58,15 +58,21 @@ func bothWays(t *testing.T, tree fstest.MapFS, list manifest.List) (sparse, full
 	if !ok {
 		sparse = nil
 	}
+	full, err = withEverything(t, g, list)
+	return sparse, full, err
+}
+
+// withEverything is kustomize's own build of env.
+func withEverything(t *testing.T, g *graph, list manifest.List) (manifest.List, error) {
+	t.Helper()
 	if err := g.write(path.Join("env", reservedFile), encode(list)); err != nil {
 		t.Fatal(err)
 	}
 	built, err := g.run(t.Context(), asWritten)
 	if err != nil {
-		return sparse, nil, err
+		return nil, err
 	}
-	full, err = decode(built, "env", list)
-	return sparse, full, err
+	return decode(built, "env", list)
 }
 
 // checkSparse holds that a sparse build, if there is one, is like the other.

@@ -2,6 +2,7 @@ package source
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -28,6 +30,10 @@ type Archive struct {
 	// Reserve, if not nil, is asked before memory is taken for an entry, with
 	// the number of bytes. It may wait. Its error ends the reading.
 	Reserve func(size int64) error
+	// Like are trees that may have the same files, such as those of other
+	// commits of a repository. A file of the same name and content lies in
+	// memory once.
+	Like []*Memory
 }
 
 // ReadTarGz reads a whole gzip-compressed tar into memory. r is always read to
@@ -69,6 +75,7 @@ func readTarGz(in io.Reader, how Archive) (*Memory, error) {
 		return nil, err
 	}
 	archive := tar.NewReader(gz)
+	files := fileReader{like: slices.Clone(how.Like)}
 	m := newMemory()
 	skipped := int64(0)
 	for ; ; m.entries++ {
@@ -109,8 +116,8 @@ func readTarGz(in io.Reader, how Archive) (*Memory, error) {
 		case tar.TypeDir:
 			err = m.addDir(name)
 		case tar.TypeReg:
-			data := make([]byte, header.Size)
-			if _, err := io.ReadFull(archive, data); err != nil {
+			var data []byte
+			if data, err = files.read(archive, name, header.Size); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			err = m.addFile(name, data, header.FileInfo().Mode().Perm())
@@ -130,6 +137,52 @@ func readTarGz(in io.Reader, how Archive) (*Memory, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// fileReader reads files into memory, unless they are there already.
+type fileReader struct {
+	like    []*Memory
+	scratch []byte
+}
+
+// mostScratch bounds the files that are read into the same memory each time.
+const mostScratch = 1 << 20
+
+func (f *fileReader) read(r io.Reader, name string, size int64) ([]byte, error) {
+	mayBeKnown := slices.ContainsFunc(f.like, func(m *Memory) bool {
+		n := m.nodes[name]
+		return n != nil && int64(len(n.data)) == size
+	})
+	if !mayBeKnown || size > mostScratch {
+		data := make([]byte, size)
+		if _, err := io.ReadFull(r, data); err != nil {
+			return nil, err
+		}
+		if known := f.find(name, data); known != nil {
+			data = known
+		}
+		return data, nil
+	}
+	f.scratch = slices.Grow(f.scratch[:0], int(size))[:size]
+	if _, err := io.ReadFull(r, f.scratch); err != nil {
+		return nil, err
+	}
+	if known := f.find(name, f.scratch); known != nil {
+		return known, nil
+	}
+	return bytes.Clone(f.scratch), nil
+}
+
+// find returns the content that another tree has, nil for none.
+func (f *fileReader) find(name string, data []byte) []byte {
+	for i, m := range f.like {
+		if n := m.nodes[name]; n != nil && bytes.Equal(n.data, data) {
+			// Most likely it has the next file, too.
+			f.like[0], f.like[i] = m, f.like[0]
+			return n.data
+		}
+	}
+	return nil
 }
 
 // entryName cleans a name from the archive and refuses the unsafe ones.
