@@ -133,11 +133,10 @@ func (r *repeated) changing() template.FuncMap {
 
 // plain are the functions that a simple template may call.
 var plain = func() map[string]bool {
-	const names = `and or not eq ne lt le gt ge len printf
-		default empty coalesce ternary trunc trimSuffix trimPrefix trim trimAll quote squote lower upper replace
-		contains hasPrefix hasSuffix toString int int64 add add1 sub regexReplaceAll regexMatch`
 	set := map[string]bool{}
-	for name := range strings.FieldsSeq(names) {
+	for name := range strings.FieldsSeq(`and or not eq ne lt le gt ge len printf
+		default empty coalesce ternary trunc trimSuffix trimPrefix trim trimAll quote squote lower upper replace
+		contains hasPrefix hasSuffix toString int int64 add add1 sub regexReplaceAll regexMatch`) {
 		set[name] = true
 	}
 	return set

@@ -114,13 +114,12 @@ func (sh *shape) elements() *shape {
 // objects (kind: Deployment, path: spec/template/spec/volumes/configMap/name),
 // but for those of metadata. TestOnTheWay holds it equal.
 var onTheWay = func() map[string]bool {
-	const names = `adminSecretName azureFile backend claimName clientConfig configMap configMapKeyRef configMapRef
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(`adminSecretName azureFile backend claimName clientConfig configMap configMapKeyRef configMapRef
 		configSource containers defaultBackend env envFrom http imagePullSecrets ingressClassName initContainers jobTemplate
 		name parameters paths persistentVolumeClaim policyName priorityClassName projected resourceNames roleRef rules
 		scaleTargetRef secret secretKeyRef secretName secretRef service serviceAccountName serviceName sources spec
-		storageClassName subjects template tls userSecretName valueFrom volumeClaimTemplates volumeName volumes webhooks`
-	set := map[string]bool{}
-	for name := range strings.FieldsSeq(names) {
+		storageClassName subjects template tls userSecretName valueFrom volumeClaimTemplates volumeName volumes webhooks`) {
 		set[name] = true
 	}
 	return set
