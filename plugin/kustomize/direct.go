@@ -148,7 +148,7 @@ func (g *graph) merge(o manifest.Object, patches []*mergePatch) (fields map[stri
 		roots[i] = p.patch.YNode()
 	}
 	sh := knownShapes.of(o.APIVersion(), o.Kind())
-	if sh == nil || refersByMap(o) {
+	if sh == nil {
 		return nil, false
 	}
 	part, ok := g.reach(o.Fields, roots, sh, true)
@@ -173,19 +173,7 @@ func (g *graph) merge(o manifest.Object, patches []*mergePatch) (fields map[stri
 		return nil, false
 	}
 	got := manifest.Object{Fields: fields}
-	return fields, got.APIVersion() == o.APIVersion() && got.ID() == o.ID() && isPlain(got) && !refersByMap(got) && sh.conforms(fields)
-}
-
-// refersByMap reports whether kustomize looks in o for the names of other
-// objects in maps, which it completes or refuses. Everywhere else it looks for
-// the name itself, and leaves it as it is as long as nothing is renamed.
-func refersByMap(o manifest.Object) bool {
-	for _, field := range []string{"subjects", "webhooks", "parameters"} {
-		if _, ok := o.Fields[field]; ok {
-			return true
-		}
-	}
-	return o.Kind() == "Node"
+	return fields, got.APIVersion() == o.APIVersion() && got.ID() == o.ID() && isPlain(got) && referencesIn(got) != refused
 }
 
 // reached is the part of a mapping that patches can reach, as kustomize reads
