@@ -1,7 +1,6 @@
 package kustomize
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -99,8 +98,11 @@ func (g *graph) mergePatches() (patches []*mergePatch, ok bool) {
 			return nil, false
 		}
 		text := []byte(g.textOf(k, "patches", p))
-		if p.Path == "" {
-			text = bytes.TrimSpace(text) // as kustomize does
+		switch inline := strings.TrimSpace(p.Patch); { // as kustomize does
+		case p.Path == "":
+			text = []byte(inline)
+		case inline != "":
+			return nil, false
 		}
 		read, err := patchFactory().SliceFromBytes(text)
 		if err != nil || len(read) != 1 || !isPlainPatch(read[0].YNode()) {
@@ -111,15 +113,18 @@ func (g *graph) mergePatches() (patches []*mergePatch, ok bool) {
 	return patches, true
 }
 
-// isPlainPatch reports whether a patch has no directives, such as $patch, and
-// no field twice.
+// isPlainPatch reports whether a patch has no directives, such as $patch, no
+// field twice, and no comments that kustomize could take for a schema.
 func isPlainPatch(n *yaml.Node) bool {
+	if strings.Contains(n.HeadComment+n.LineComment+n.FootComment, "{") {
+		return false
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		seen := make(map[string]bool, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
-			if key.Kind != yaml.ScalarNode || strings.HasPrefix(key.Value, "$") || key.Value == "<<" || seen[key.Value] || !isPlainPatch(n.Content[i+1]) {
+			if key.Kind != yaml.ScalarNode || strings.HasPrefix(key.Value, "$") || key.Value == "<<" || seen[key.Value] || !isPlainPatch(key) || !isPlainPatch(n.Content[i+1]) {
 				return false
 			}
 			seen[key.Value] = true

@@ -71,6 +71,10 @@ spec:
       volumes: [{name: tmp, emptyDir: {}}]
 `
 
+// tolerationsMerge is a schema that kustomize takes from a comment: by it, two
+// of directDeployment's are one.
+const tolerationsMerge = `{"properties": {"tolerations": {"type": "array", "items": {"type": "object"}, "x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "key"}}}`
+
 func patch(body string) string {
 	return "labels: [{pairs: {env-name: prod}}]\npatches:\n  - target: {kind: Deployment}\n    patch: |\n      apiVersion: apps/v1\n      kind: Deployment\n      metadata: {name: any}\n      " + body
 }
@@ -92,7 +96,11 @@ func TestDirect(t *testing.T) {
 		"null in a map that goes":    {patch("spec: {strategy: {rollingUpdate: ~}}"), "", true},
 		"labels":                     {patch("metadata: {labels: {app: b, new: c}, annotations: {a: b}}\n      spec: {replicas: 2}"), "", false}, // metadata twice
 		"another name and namespace": {"patches: [{target: {kind: Deployment}, patch: '{apiVersion: v1, kind: Other, metadata: {name: other, namespace: x, annotations: {c: d}}}'}]", "", true},
-		"comments":                   {patch("spec:\n        # a comment\n        replicas: 3 # {\"$ref\": \"a\"}\n"), "", true},
+		"comments":                   {patch("spec:\n        # a comment\n        replicas: 3 # another\n"), "", true},
+		"a schema in a comment":      {patch("spec:\n        template:\n          spec: # " + tolerationsMerge + "\n            dnsPolicy: x\n"), "", false},
+		"a schema above":             {patch("spec:\n        template:\n          # " + tolerationsMerge + "\n          spec:\n            dnsPolicy: x\n"), "", false},
+		"a file and a patch":         {"patches: [{target: {kind: Deployment}, path: more.yaml, patch: '{apiVersion: v1, kind: A, metadata: {name: a}, spec: {replicas: 3}}'}]", "", false},
+		"a file and blanks":          {"patches: [{target: {kind: Deployment}, path: more.yaml, patch: ' '}]", "", true},
 		"custom resource":            {widget, custom, false},
 		"beside a custom resource":   {patch("spec: {replicas: 3}"), custom, true},
 		"a field that is unknown":    {patch("spec: {other: 3}"), "", true},
