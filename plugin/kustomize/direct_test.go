@@ -159,6 +159,7 @@ func TestDirectMany(t *testing.T) {
 		{"apps/v1", "Deployment"}, {"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}, {"batch/v1", "CronJob"}, {"v1", "Service"}, {"v1", "Pod"},
 		{"v1", "ServiceAccount"}, {"v1", "ConfigMap"}, {"networking.k8s.io/v1", "Ingress"}, {"autoscaling/v2", "HorizontalPodAutoscaler"},
 		{"networking.k8s.io/v1", "NetworkPolicy"}, {"rbac.authorization.k8s.io/v1", "ClusterRole"}, {"v1", "PersistentVolume"},
+		{"rbac.authorization.k8s.io/v1", "RoleBinding"}, {"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"}, {"storage.k8s.io/v1", "StorageClass"},
 	}
 	m := maker{rand.New(rand.NewPCG(1, 2))}
 	direct := 0
@@ -226,7 +227,7 @@ type maker struct{ *rand.Rand }
 func (m maker) object(sh *shape, apiVersion, kind, name string) map[string]any {
 	const depth = 7
 	object := map[string]any{}
-	for _, field := range []string{"spec", "data", "secrets", "rules"} {
+	for _, field := range []string{"spec", "data", "secrets", "rules", "roleRef", "subjects", "webhooks", "parameters"} {
 		if inner := sh.field(field); inner != nil {
 			object[field] = m.value(inner, depth)
 		}

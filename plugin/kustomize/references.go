@@ -98,7 +98,23 @@ func referencesIn(o manifest.Object) references {
 	if ways == nil {
 		return untouched
 	}
+	if subjects, isList := o.Fields["subjects"].([]any); isList && o.Kind() == "RoleBinding" && slices.ContainsFunc(subjects, isNoSubject) {
+		return refused
+	}
 	return ways.follow(o.Fields)
+}
+
+// isNoSubject reports whether kustomize, which looks for the namespaces of
+// service accounts in a RoleBinding, refuses a subject of it or panics.
+func isNoSubject(item any) bool {
+	subject, isMap := item.(map[string]any)
+	namespace, has := subject["namespace"]
+	if !isMap || !has || subject["kind"] == nil {
+		return !isMap
+	}
+	kind, isText := subject["kind"].(string)
+	_, isName := namespace.(string)
+	return !isText || kind == "ServiceAccount" && !isName
 }
 
 // follow says what the worst is below value.

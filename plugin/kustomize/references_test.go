@@ -54,6 +54,7 @@ const (
 	account       = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: app, namespace: apps}\n"
 	service       = "---\napiVersion: v1\nkind: Service\nmetadata: {name: app, namespace: apps}\n"
 	binding       = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: app}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: app}\n"
+	roleBinding   = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: app, namespace: apps}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: app}\n"
 	webhook       = "---\napiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: app}\n"
 	ingress       = "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, namespace: apps}\n"
 )
@@ -77,7 +78,11 @@ func TestReferences(t *testing.T) {
 		"subjects that are texts":          {account + binding + "subjects: [app]\n", true},
 		"subjects that are a map":          {account + binding + "subjects: {kind: ServiceAccount, name: app}\n", true},
 		"no subjects":                      {account + binding + "subjects: []\n", true},
-		"a RoleBinding":                    {account + strings.Replace(binding, "ClusterRoleBinding\nmetadata: {name: app}", "RoleBinding\nmetadata: {name: app, namespace: apps}", 1) + "subjects: [{kind: ServiceAccount, name: app}]\n", true},
+		"a RoleBinding":                    {account + roleBinding + "subjects: [{kind: ServiceAccount, name: app}]\n", true},
+		"texts for a RoleBinding":          {roleBinding + "subjects: [app]\n", false},
+		"a kind that is a number":          {roleBinding + "subjects: [{kind: 1, name: app, namespace: apps}]\n", false},
+		"a namespace that is a number":     {roleBinding + "subjects: [{kind: ServiceAccount, name: app, namespace: 1}]\n", false},
+		"numbers that do not matter":       {roleBinding + "subjects: [{kind: 1, name: app}, {kind: User, name: app, namespace: 1}, {name: app, namespace: 1}]\n", true},
 		"a webhook without a namespace":    {service + webhook + "webhooks: [{name: a, clientConfig: {service: {name: app}}}]\n", true},
 		"a webhook with one":               {service + webhook + "webhooks: [{name: a, clientConfig: {service: {name: app, namespace: apps, port: 443}}}, {name: b, clientConfig: {url: 'https://a'}}]\n", true},
 		"a webhook without a name":         {service + webhook + "webhooks: [{name: a, clientConfig: {service: {namespace: apps}}}]\n", false},
@@ -116,6 +121,8 @@ func TestReferencesToAdded(t *testing.T) {
 	base := func(kustomization, objects string) map[string]string {
 		return map[string]string{"base/kustomization.yaml": "resources: [added.yaml]\n" + kustomization, "base/added.yaml": objects}
 	}
+	const hadNames = "{internal.config.kubernetes.io/previousNames: added, internal.config.kubernetes.io/previousKinds: ConfigMap, internal.config.kubernetes.io/previousNamespaces: default}"
+	had := strings.Replace(config, "config}", "config, annotations: "+hadNames+"}", 1)
 	added := strings.Replace(config, "config", "added", 1)
 	operation := func(op string) string { return "patches: [{target: {name: added}, patch: '- " + op + "'}]\n" }
 	for name, tc := range map[string]struct {
@@ -134,6 +141,9 @@ func TestReferencesToAdded(t *testing.T) {
 		"renamed in JSON":                 {"resources: [../base]\n", base("patches: [{target: {name: added}, patch: '[{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"renamed\"}]'}]\n", added), pod, ""},
 		"renamed by a move":               {"resources: [../base]\n", base("patches: [{target: {name: added}, patch: '[{\"op\": \"move\", \"from\": \"/metadata/labels/a\", \"path\": \"/metadata/name\"}]'}]\n", strings.Replace(added, "added}", "added, labels: {a: renamed}}", 1)), pod, ""},
 		"renamed in a file":               {"resources: [../base]\n", map[string]string{"base/kustomization.yaml": "resources: [added.yaml]\npatches: [{target: {name: added}, path: p.yaml}]\n", "base/p.yaml": "- {op: replace, path: /metadata/name, value: renamed}\n", "base/added.yaml": added}, pod, ""},
+		"names by annotations":            {"resources: [../base]\n", base("", had), pod, ""},
+		"names by rendered annotations":   {"resources: [more.yaml]\n" + patchedConfig, nil, pod + had, ""},
+		"names by a patch":                {"patches: [{target: {kind: ConfigMap}, patch: '{apiVersion: v1, kind: A, metadata: {name: a, annotations: " + hadNames + "}}'}]\n", nil, pod + config, ""},
 		"another namespace for a subject": {"resources: [../base]\n", base("patches: [{target: {kind: ServiceAccount}, patch: '- {op: replace, path: /metadata/namespace, value: other}'}]\n", account), binding + "subjects: [{kind: ServiceAccount, name: app, namespace: apps}]\n", ""},
 		"a subject that is added":         {"resources: [../base]\n", base("", account), binding + "subjects: [{kind: ServiceAccount, name: app}]\n", sparse},
 		"a binding that is added":         {"resources: [../base]\n", base("", binding+"subjects: [{kind: ServiceAccount, name: app}]\n"), account, sparse},

@@ -43,7 +43,7 @@ func (g *graph) buildSparse(ctx context.Context, list manifest.List) (out manife
 		form = g.withoutLabels
 	}
 	resources, err := g.run(ctx, form)
-	if err != nil {
+	if err != nil || g.annotated {
 		return nil, false
 	}
 	built, err := decode(resources, g.root, shown)
