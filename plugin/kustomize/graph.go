@@ -34,7 +34,8 @@ type graph struct {
 	// vetted are the files that must not be written as they are.
 	vetted  map[string]bool
 	targets []target
-	// kinds are the kinds of resources that are named in what was written.
+	// kinds are the kinds of resources, and the definitions, that are named in
+	// what was written.
 	kinds map[string]bool
 	// annotated says that an annotation in what was written is kustomize's own,
 	// such as that of the names which an object has had.
