@@ -98,7 +98,7 @@ func (s *Set) NewRun() (*Run, error) {
 func (s *Set) End(r *Run) {
 	if !r.failed {
 		clear(r.nested)
-		r.repeated.forget()
+		r.repeated.reset()
 		s.idle.Store(r)
 	}
 }
@@ -114,6 +114,7 @@ func recovered(err *error) {
 func (r *Run) Execute(name string, data any) (text string, err error) {
 	defer func() { r.failed = r.failed || err != nil }()
 	defer recovered(&err)
+	r.repeated.begin(data)
 	var out strings.Builder
 	if err := r.root.ExecuteTemplate(&out, name, data); err != nil {
 		return "", executionError(name, err)

@@ -17,6 +17,9 @@ import (
 //     templates of the same kind, and gets no data but by fields;
 //   - it looks at nothing that is another thing for the next template, or that
 //     takes note of being looked at;
+//   - it gets the root itself, into which templates have put nothing but data:
+//     anything else may change by itself, such as the root in the values, or be
+//     changed by its methods;
 //   - no function that changes a map has been called since.
 //
 // Nothing of it outlives the render.
@@ -27,6 +30,10 @@ type repeated struct {
 	texts  map[repeatedKey]repeatedText
 	// depth is how many includes are in each other.
 	depth int
+	// root is the data of the template that is executed.
+	root uintptr
+	// off says that more than data was put into a map.
+	off bool
 }
 
 type repeatedKey struct {
@@ -52,14 +59,22 @@ const (
 // key is for the data of a chart, which is a map; ok is false if nothing is to
 // be kept.
 func (r *repeated) key(name string, data any) (key repeatedKey, ok bool) {
-	if r == nil || !r.simple[name] || r.depth > deepestRepeated {
+	if r == nil || r.off || !r.simple[name] || r.depth > deepestRepeated {
 		return key, false
 	}
 	fields := reflect.ValueOf(data)
-	if fields.Kind() != reflect.Map || fields.IsNil() {
+	if fields.Kind() != reflect.Map || fields.IsNil() || fields.Pointer() != r.root {
 		return key, false
 	}
 	return repeatedKey{name, fields.Type(), fields.Pointer()}, true
+}
+
+// begin is called with the data of each template that is executed.
+func (r *repeated) begin(data any) {
+	r.root = 0
+	if fields := reflect.ValueOf(data); fields.Kind() == reflect.Map {
+		r.root = fields.Pointer()
+	}
 }
 
 func (r *repeated) get(key repeatedKey) (text string, ok bool) {
@@ -89,8 +104,52 @@ func (r *repeated) put(key repeatedKey, text string, data any) {
 	r.texts[key] = repeatedText{text, data}
 }
 
-// forget is called when a map may have changed.
-func (r *repeated) forget() { clear(r.texts) }
+// forget is called when a map may get values.
+func (r *repeated) forget(values ...any) {
+	clear(r.texts)
+	budget := mostLooked
+	r.off = r.off || slices.ContainsFunc(values, func(value any) bool { return !isData(value, &budget) })
+}
+
+// reset makes r that of a new render.
+func (r *repeated) reset() {
+	clear(r.texts)
+	r.off = false
+}
+
+// mostLooked is how many values are looked at when a map gets them. Templates
+// can put maps into themselves.
+const mostLooked = 1000
+
+// isData reports whether nothing but scalars, maps and lists is in value, as
+// it is in values files. A []string is not: sortAlpha sorts it where it is.
+func isData(value any, budget *int) bool {
+	if *budget--; *budget < 0 {
+		return false
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		for _, item := range v {
+			if !isData(item, budget) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !isData(item, budget) })
+	case nil, bool, string, int, int64, float64:
+		return true
+	}
+	return false
+}
+
+func asAny(maps []map[string]any) []any {
+	out := make([]any, len(maps))
+	for i, m := range maps {
+		out[i] = m
+	}
+	return out
+}
 
 // changing are the functions that change a map which they are given.
 // TestChangingFunctions holds it complete. Each has sprig's type: errors name
@@ -105,7 +164,7 @@ func (r *repeated) changing() template.FuncMap {
 	mustOverwrite := all["mustMergeOverwrite"].(func(map[string]any, ...map[string]any) (any, error)) //nolint:forcetypeassert // as above
 	return template.FuncMap{
 		"set": func(m map[string]any, key string, value any) map[string]any {
-			r.forget()
+			r.forget(value)
 			return set(m, key, value)
 		},
 		"unset": func(m map[string]any, key string) map[string]any {
@@ -113,19 +172,19 @@ func (r *repeated) changing() template.FuncMap {
 			return unset(m, key)
 		},
 		"merge": func(m map[string]any, from ...map[string]any) any {
-			r.forget()
+			r.forget(asAny(from)...)
 			return merge(m, from...)
 		},
 		"mergeOverwrite": func(m map[string]any, from ...map[string]any) any {
-			r.forget()
+			r.forget(asAny(from)...)
 			return overwrite(m, from...)
 		},
 		"mustMerge": func(m map[string]any, from ...map[string]any) (any, error) {
-			r.forget()
+			r.forget(asAny(from)...)
 			return mustMerge(m, from...)
 		},
 		"mustMergeOverwrite": func(m map[string]any, from ...map[string]any) (any, error) {
-			r.forget()
+			r.forget(asAny(from)...)
 			return mustOverwrite(m, from...)
 		},
 	}

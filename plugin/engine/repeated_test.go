@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +29,7 @@ func TestChangingFunctions(t *testing.T) {
 					f.Call(arguments)
 				}()
 				for i, argument := range arguments {
-					// sortAlpha sorts a []string in place; values have []any.
+					// sortAlpha sorts a []string in place; that is no data: isData.
 					if argument.Type().Kind() == reflect.Map && !cmp.Equal(before[i], argument.Interface()) {
 						changing[name] = true
 					}
@@ -130,7 +131,11 @@ func TestSimpleTemplates(t *testing.T) {
 
 // TestRepeatedIsBounded: what is kept is bounded, and ends with the render.
 func TestRepeatedIsBounded(t *testing.T) {
-	set, err := Parse([]Template{{"a", `{{ define "name" }}{{ .Values.n.text }}{{ end }}{{ range .all }}{{ include "name" . }}{{ end }}`}})
+	var text strings.Builder
+	for i := range 2 * mostRepeated {
+		fmt.Fprintf(&text, `{{ define "%d" }}{{ .Values.n.text }}{{ end }}{{ include "%d" . }}`, i, i)
+	}
+	set, err := Parse([]Template{{"a", text.String()}, {"b", `{{ $_ := set .Values "x" (splitList "," "b,a") }}{{ include "1" . }}`}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,17 +143,23 @@ func TestRepeatedIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []any
-	for range 2 * mostRepeated {
-		all = append(all, map[string]any{"Values": map[string]any{"n": map[string]any{"text": "x"}}})
-	}
-	if _, err := run.Execute("a", map[string]any{"all": all}); err != nil {
+	data := map[string]any{"Values": map[string]any{"n": map[string]any{"text": "x"}}}
+	if _, err := run.Execute("a", data); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(run.repeated.texts); n != mostRepeated {
 		t.Errorf("%d texts are kept", n)
 	}
-	if set.End(run); len(run.repeated.texts) > 0 || run.repeated.depth != 0 {
-		t.Error("texts are kept for the next render")
+	if _, err := run.Execute("b", data); err != nil {
+		t.Fatal(err)
+	}
+	if len(run.repeated.texts) > 0 || !run.repeated.off {
+		t.Error("texts are kept with more than data in the values")
+	}
+	if _, err := run.Execute("a", data); err != nil {
+		t.Fatal(err)
+	}
+	if set.End(run); len(run.repeated.texts) > 0 || run.repeated.depth != 0 || run.repeated.off {
+		t.Error("something stays for the next render")
 	}
 }

@@ -54,3 +54,25 @@ func TestRepeatedIncludes(t *testing.T) {
 		t.Errorf("%d of %d charts fail", failures, rounds)
 	}
 }
+
+// TestRepeatedOfOther: what is not data can change without a function that is
+// known for it.
+func TestRepeatedOfOther(t *testing.T) {
+	const helpers = `{{ define "x" }}{{ .Values.m.x }}{{ end }}{{ define "name" }}{{ with .Values.m.x }}{{ .Template.Name }}{{ end }}{{ end }}`
+	for name, text := range map[string]string{
+		"a list of texts":           `{{ $_ := set .Values.m "x" (splitList "," "b,a") }}{{ include "x" . }}{{ sortAlpha .Values.m.x }}{{ include "x" . }}`,
+		"deeper":                    `{{ $_ := set .Values.m "x" (dict "y" (list (splitList "," "b,a"))) }}{{ include "x" . }}{{ sortAlpha (first .Values.m.x.y) }}{{ include "x" . }}`,
+		"merged":                    `{{ $_ := mergeOverwrite .Values (dict "m" (dict "x" (splitList "," "b,a"))) }}{{ include "x" . }}{{ sortAlpha .Values.m.x }}{{ include "x" . }}`,
+		"data of its own":           `{{ $d := dict "Values" (dict "m" (dict "x" (splitList "," "b,a"))) }}{{ include "x" $d }}{{ sortAlpha $d.Values.m.x }}{{ include "x" $d }}`,
+		"a list that comes later":   `{{ $d := dict }}{{ $_ := set .Values.m "x" $d }}{{ $_ := set $d "y" (splitList "," "b,a") }}{{ include "x" . }}{{ sortAlpha .Values.m.x.y }}{{ include "x" . }}`,
+		"a version":                 `{{ $_ := set .Values.m "x" (semver "1.2.3") }}{{ include "x" . }}{{ .Values.m.x.Scan "2.0.0" }}{{ include "x" . }}`,
+		"the root in the next file": `{{ if not (kindIs "map" .Values.m.x) }}{{ $_ := set .Values.m "x" $ }}{{ end }}{{ include "name" . }}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			difference, failed := differs(plainChart(map[string]string{"_helpers.tpl": helpers, "a.yaml": text, "b.yaml": text}), oddValues)
+			if failed || difference != "" {
+				t.Errorf("failed: %v\n%s", failed, difference)
+			}
+		})
+	}
+}

@@ -1,7 +1,6 @@
 package kustomize
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -99,8 +98,11 @@ func (g *graph) mergePatches() (patches []*mergePatch, ok bool) {
 			return nil, false
 		}
 		text := []byte(g.textOf(k, "patches", p))
-		if p.Path == "" {
-			text = bytes.TrimSpace(text) // as kustomize does
+		switch inline := strings.TrimSpace(p.Patch); { // as kustomize does
+		case p.Path == "":
+			text = []byte(inline)
+		case inline != "":
+			return nil, false
 		}
 		read, err := patchFactory().SliceFromBytes(text)
 		if err != nil || len(read) != 1 || !isPlainPatch(read[0].YNode()) {
@@ -111,15 +113,18 @@ func (g *graph) mergePatches() (patches []*mergePatch, ok bool) {
 	return patches, true
 }
 
-// isPlainPatch reports whether a patch has no directives, such as $patch, and
-// no field twice.
+// isPlainPatch reports whether a patch has no directives, such as $patch, no
+// field twice, and no comments that kustomize could take for a schema.
 func isPlainPatch(n *yaml.Node) bool {
+	if strings.Contains(n.HeadComment+n.LineComment+n.FootComment, "{") {
+		return false
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		seen := make(map[string]bool, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
-			if key.Kind != yaml.ScalarNode || strings.HasPrefix(key.Value, "$") || key.Value == "<<" || seen[key.Value] || !isPlainPatch(n.Content[i+1]) {
+			if key.Kind != yaml.ScalarNode || strings.HasPrefix(key.Value, "$") || key.Value == "<<" || seen[key.Value] || !isPlainPatch(key) || !isPlainPatch(n.Content[i+1]) {
 				return false
 			}
 			seen[key.Value] = true
@@ -148,7 +153,7 @@ func (g *graph) merge(o manifest.Object, patches []*mergePatch) (fields map[stri
 		roots[i] = p.patch.YNode()
 	}
 	sh := knownShapes.of(o.APIVersion(), o.Kind())
-	if sh == nil || refersByMap(o) {
+	if sh == nil {
 		return nil, false
 	}
 	part, ok := g.reach(o.Fields, roots, sh, true)
@@ -173,19 +178,7 @@ func (g *graph) merge(o manifest.Object, patches []*mergePatch) (fields map[stri
 		return nil, false
 	}
 	got := manifest.Object{Fields: fields}
-	return fields, got.APIVersion() == o.APIVersion() && got.ID() == o.ID() && isPlain(got) && !refersByMap(got) && sh.conforms(fields)
-}
-
-// refersByMap reports whether kustomize looks in o for the names of other
-// objects in maps, which it completes or refuses. Everywhere else it looks for
-// the name itself, and leaves it as it is as long as nothing is renamed.
-func refersByMap(o manifest.Object) bool {
-	for _, field := range []string{"subjects", "webhooks", "parameters"} {
-		if _, ok := o.Fields[field]; ok {
-			return true
-		}
-	}
-	return o.Kind() == "Node"
+	return fields, got.APIVersion() == o.APIVersion() && got.ID() == o.ID() && isPlain(got) && referencesIn(got) != refused
 }
 
 // reached is the part of a mapping that patches can reach, as kustomize reads

@@ -4,17 +4,13 @@ import (
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"testing/fstest"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
 
 	"github.com/core-pipeline/core-pipeline-cmp/plugin/manifest"
 )
@@ -75,6 +71,10 @@ spec:
       volumes: [{name: tmp, emptyDir: {}}]
 `
 
+// tolerationsMerge is a schema that kustomize takes from a comment: by it, two
+// of directDeployment's are one.
+const tolerationsMerge = `{"properties": {"tolerations": {"type": "array", "items": {"type": "object"}, "x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "key"}}}`
+
 func patch(body string) string {
 	return "labels: [{pairs: {env-name: prod}}]\npatches:\n  - target: {kind: Deployment}\n    patch: |\n      apiVersion: apps/v1\n      kind: Deployment\n      metadata: {name: any}\n      " + body
 }
@@ -96,11 +96,15 @@ func TestDirect(t *testing.T) {
 		"null in a map that goes":    {patch("spec: {strategy: {rollingUpdate: ~}}"), "", true},
 		"labels":                     {patch("metadata: {labels: {app: b, new: c}, annotations: {a: b}}\n      spec: {replicas: 2}"), "", false}, // metadata twice
 		"another name and namespace": {"patches: [{target: {kind: Deployment}, patch: '{apiVersion: v1, kind: Other, metadata: {name: other, namespace: x, annotations: {c: d}}}'}]", "", true},
-		"comments":                   {patch("spec:\n        # a comment\n        replicas: 3 # {\"$ref\": \"a\"}\n"), "", true},
+		"comments":                   {patch("spec:\n        # a comment\n        replicas: 3 # another\n"), "", true},
+		"a schema in a comment":      {patch("spec:\n        template:\n          spec: # " + tolerationsMerge + "\n            dnsPolicy: x\n"), "", false},
+		"a schema above":             {patch("spec:\n        template:\n          # " + tolerationsMerge + "\n          spec:\n            dnsPolicy: x\n"), "", false},
+		"a file and a patch":         {"patches: [{target: {kind: Deployment}, path: more.yaml, patch: '{apiVersion: v1, kind: A, metadata: {name: a}, spec: {replicas: 3}}'}]", "", false},
+		"a file and blanks":          {"patches: [{target: {kind: Deployment}, path: more.yaml, patch: ' '}]", "", true},
 		"custom resource":            {widget, custom, false},
 		"beside a custom resource":   {patch("spec: {replicas: 3}"), custom, true},
 		"a field that is unknown":    {patch("spec: {other: 3}"), "", true},
-		"unknown and on the way":     {patch("spec: {template: {metadata: {volumes: 3}}}"), "", false},
+		"unknown and on the way":     {patch("spec: {template: {spec: {volumes: [{name: a, configMap: 3}]}}}"), "", false},
 		"a list that is none":        {patch("spec: {template: {spec: {containers: 8080}}}"), "", false},
 		"by map":                     {"patches: [{target: {kind: RoleBinding}, patch: '{apiVersion: v1, kind: A, metadata: {name: a}, roleRef: {name: b}}'}]", "\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b}\nsubjects: [{kind: Group}]\n", false},
 		"labels that are texts":      {"labels: [{pairs: {example.com/a: '1'}}]", "", true},
@@ -124,7 +128,7 @@ func TestDirect(t *testing.T) {
 		"ports of no protocol":       {"patches: [{target: {kind: Service}, patch: '{apiVersion: v1, kind: A, metadata: {name: a}, spec: {type: ClusterIP}}'}]", "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}, {port: 81}], externalIPs: []}\n", true},
 		"two of a name":              {patch("spec: {replicas: 3}"), "\n---\napiVersion: other.com/v1\nkind: Deployment\nmetadata: {name: app}\n", false},
 		"a field twice":              {patch("spec: {replicas: 3, replicas: 4}"), "", false},
-		"an anchor":                  {patch("spec: {selector: &a {matchLabels: {a: b}}, template: {spec: {nodeSelector: {<<: *a}}}}"), "", false}, // a map for a text
+		"an anchor":                  {patch("spec: {selector: &a {matchLabels: {a: b}}, template: {spec: {nodeSelector: {<<: *a}}}}"), "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := checkDirect(t, tc.kustomization, split(t, directDeployment+tc.more)); got != tc.want {
@@ -155,6 +159,7 @@ func TestDirectMany(t *testing.T) {
 		{"apps/v1", "Deployment"}, {"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}, {"batch/v1", "CronJob"}, {"v1", "Service"}, {"v1", "Pod"},
 		{"v1", "ServiceAccount"}, {"v1", "ConfigMap"}, {"networking.k8s.io/v1", "Ingress"}, {"autoscaling/v2", "HorizontalPodAutoscaler"},
 		{"networking.k8s.io/v1", "NetworkPolicy"}, {"rbac.authorization.k8s.io/v1", "ClusterRole"}, {"v1", "PersistentVolume"},
+		{"rbac.authorization.k8s.io/v1", "RoleBinding"}, {"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"}, {"storage.k8s.io/v1", "StorageClass"},
 	}
 	m := maker{rand.New(rand.NewPCG(1, 2))}
 	direct := 0
@@ -196,13 +201,33 @@ func TestDirectMany(t *testing.T) {
 	}
 }
 
+// form is what a value can be.
+type form uint8
+
+const (
+	scalar form = iota
+	mapping
+	list
+)
+
+func formOf(schema *openapi.ResourceSchema) form {
+	s := schema.Schema
+	switch {
+	case s.Type.Contains("array"):
+		return list
+	case s.Type.Contains("object"), s.Properties != nil, s.AdditionalProperties != nil:
+		return mapping
+	}
+	return scalar
+}
+
 // maker makes values that the schema knows, and at times others.
 type maker struct{ *rand.Rand }
 
 func (m maker) object(sh *shape, apiVersion, kind, name string) map[string]any {
 	const depth = 7
 	object := map[string]any{}
-	for _, field := range []string{"spec", "data", "secrets", "rules"} {
+	for _, field := range []string{"spec", "data", "secrets", "rules", "roleRef", "subjects", "webhooks", "parameters"} {
 		if inner := sh.field(field); inner != nil {
 			object[field] = m.value(inner, depth)
 		}
@@ -216,10 +241,10 @@ var often = []string{"template", "spec", "jobTemplate", "containers", "volumes",
 
 func (m maker) value(sh *shape, depth int) any {
 	const oddEvery = 400
-	if sh == nil || sh.form == scalar || depth == 0 && sh.form != mapping || m.IntN(oddEvery) == 0 {
+	if sh == nil || formOf(sh.schema) == scalar || depth == 0 && formOf(sh.schema) != mapping || m.IntN(oddEvery) == 0 {
 		return m.scalar()
 	}
-	if sh.form == list {
+	if formOf(sh.schema) == list {
 		items := []any{}
 		for i := range 1 + m.IntN(3) {
 			item := m.value(sh.elements(), depth-1)
@@ -263,40 +288,6 @@ func (m maker) scalar() any {
 		return odd[m.IntN(len(odd))]
 	}
 	return []any{"a", "b", "text", 1, 8080, true, false}[m.IntN(7)]
-}
-
-func TestOnTheWay(t *testing.T) {
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kustomize/api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal", "konfig", "builtinpluginconsts", "namereference.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, inMaps := map[string]bool{}, map[string]bool{}
-	for _, way := range regexp.MustCompile(`path: (.*)`).FindAllStringSubmatch(string(source), -1) {
-		if strings.HasPrefix(way[1], "metadata/annotations/") {
-			continue
-		}
-		names := strings.Split(way[1], "/")
-		for _, name := range names {
-			want[name] = true
-		}
-		if last := names[len(names)-1]; !strings.HasSuffix(last, "ame") {
-			inMaps[way[1]] = true
-		}
-	}
-	if diff := cmp.Diff(want, onTheWay); diff != "" {
-		t.Errorf("kustomize looks for names elsewhere (-kustomize +here):\n%s", diff)
-	}
-	// resourceNames is a list of names; refersByMap knows the others, by kind or by field.
-	for _, way := range []string{"rules/resourceNames", "subjects", "webhooks/clientConfig/service", "parameters/secretRef", "spec/configSource/configMap"} {
-		delete(inMaps, way)
-	}
-	if len(inMaps) > 0 {
-		t.Errorf("kustomize looks for names in more maps: %v", inMaps)
-	}
 }
 
 func FuzzDirect(f *testing.F) {

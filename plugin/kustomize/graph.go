@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -33,8 +34,12 @@ type graph struct {
 	// vetted are the files that must not be written as they are.
 	vetted  map[string]bool
 	targets []target
-	// kinds are the kinds of resources that are named in what was written.
+	// kinds are the kinds of resources, and the definitions, that are named in
+	// what was written.
 	kinds map[string]bool
+	// annotated says that an annotation in what was written is kustomize's own,
+	// such as that of the names which an object has had.
+	annotated bool
 }
 
 // kustomization is one file of the graph.
@@ -287,6 +292,7 @@ func (g *graph) read(name string) ([]byte, error) {
 
 func (g *graph) write(name string, data []byte) error {
 	index().kindsIn(data, g.kinds)
+	g.annotated = g.annotated || bytes.Contains(data, []byte(konfig.ConfigAnnoDomain))
 	// Kustomize's file system keeps what it is given.
 	if err := g.files.WriteFile("/"+name, bytes.Clone(data)); err != nil {
 		return fmt.Errorf("%s: preparing the overlay: %w", name, err)

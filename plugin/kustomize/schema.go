@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"regexp"
@@ -29,6 +30,8 @@ type schemaIndex struct {
 
 var (
 	reference = regexp.MustCompile(`"#/definitions/([^"]+)"`)
+	// named is a reference in any text, such as a comment of a patch.
+	named     = regexp.MustCompile(`#/definitions/([A-Za-z0-9_.-]+)`)
 	gvk       = regexp.MustCompile(`"x-kubernetes-group-version-kind":(\[[^\]]*\])`)
 	kindOfGVK = regexp.MustCompile(`"kind":"([^"]+)"`)
 )
@@ -51,8 +54,14 @@ var index = sync.OnceValue(func() *schemaIndex {
 	return x
 })
 
-// kindsIn adds to found every kind of resource that text has as a word.
+// kindsIn adds to found every kind of resource that text has as a word, and
+// every definition that it refers to.
 func (x *schemaIndex) kindsIn(text []byte, found map[string]bool) {
+	if bytes.Contains(text, []byte("#/definitions/")) {
+		for _, m := range named.FindAllSubmatch(text, -1) {
+			found[string(m[1])] = true
+		}
+	}
 	for i := 0; i < len(text); {
 		if !isLetter(text[i]) {
 			i++
@@ -68,12 +77,12 @@ func (x *schemaIndex) kindsIn(text []byte, found map[string]bool) {
 	}
 }
 
-// load gives kyaml the definitions of kinds, with those that they refer to.
-// The caller holds running.
+// load gives kyaml the definitions of kinds, and those of that name, with what
+// they refer to. The caller holds running.
 func (x *schemaIndex) load(kinds map[string]bool) error {
 	var wanted, lines []string
 	for kind := range kinds {
-		wanted = append(wanted, x.kinds[kind]...)
+		wanted = append(append(wanted, kind), x.kinds[kind]...)
 	}
 	for len(wanted) > 0 {
 		name := wanted[len(wanted)-1]

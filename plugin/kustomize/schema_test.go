@@ -175,3 +175,29 @@ func resourceTypes(definitions map[string]any) []yaml.TypeMeta {
 	}
 	return out
 }
+
+// TestDefinitionInComment: a comment of a patch can name a definition of
+// Kubernetes, whatever else is in the input or came before it.
+func TestDefinitionInComment(t *testing.T) {
+	running.Lock()
+	forget()
+	running.Unlock()
+	list := split(t, "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: {conditions: [{type: a}, {type: b}]}\n")
+	got, err := Build(t.Context(), sparseTree(`
+patches:
+  - target: {kind: Widget}
+    patch: |
+      apiVersion: example.com/v1
+      kind: Widget
+      metadata: {name: any}
+      spec: # {"$ref": "#/definitions/io.k8s.api.core.v1.NamespaceStatus"}
+        conditions: [{type: b, status: c}]
+`), "env", list)
+	if err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	want := map[string]any{"conditions": []any{map[string]any{"type": "b", "status": "c"}, map[string]any{"type": "a"}}}
+	if diff := cmp.Diff(want, got[0].Fields["spec"]); diff != "" {
+		t.Errorf("the lists are not merged (-want +got):\n%s", diff)
+	}
+}

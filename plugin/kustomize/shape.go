@@ -3,7 +3,6 @@ package kustomize
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -22,27 +21,6 @@ type shape struct {
 	// a list of scalars.
 	isMerged bool
 	keys     []string
-	form     form
-}
-
-// form is what a value can be.
-type form uint8
-
-const (
-	scalar form = iota
-	mapping
-	list
-)
-
-func formOf(schema *openapi.ResourceSchema) form {
-	s := schema.Schema
-	switch {
-	case s.Type.Contains("array"):
-		return list
-	case s.Type.Contains("object"), s.Properties != nil, s.AdditionalProperties != nil:
-		return mapping
-	}
-	return scalar
 }
 
 // shapes are those of the kinds of resources, by apiVersion and kind. Some
@@ -81,7 +59,7 @@ func (s *shapes) add(schema *openapi.ResourceSchema) *shape {
 	s.count++
 	strategy, keys := schema.PatchStrategyAndKeyList()
 	return &shape{
-		schema: schema, form: formOf(schema), keys: keys,
+		schema: schema, keys: keys,
 		isMerged: strategy == "merge" || strategy == "merge,retainKeys",
 	}
 }
@@ -108,52 +86,6 @@ func (sh *shape) elements() *shape {
 		sh.items = knownShapes.add(sh.schema.Elements())
 	}
 	return sh.items
-}
-
-// onTheWay are the fields on the ways that kustomize goes to the names of other
-// objects (kind: Deployment, path: spec/template/spec/volumes/configMap/name),
-// but for those of metadata. TestOnTheWay holds it equal.
-var onTheWay = func() map[string]bool {
-	set := map[string]bool{}
-	for name := range strings.FieldsSeq(`adminSecretName azureFile backend claimName clientConfig configMap configMapKeyRef configMapRef
-		configSource containers defaultBackend env envFrom http imagePullSecrets ingressClassName initContainers jobTemplate
-		name parameters paths persistentVolumeClaim policyName priorityClassName projected resourceNames roleRef rules
-		scaleTargetRef secret secretKeyRef secretName secretRef service serviceAccountName serviceName sources spec
-		storageClassName subjects template tls userSecretName valueFrom volumeClaimTemplates volumeName volumes webhooks`) {
-		set[name] = true
-	}
-	return set
-}()
-
-// conforms reports whether maps and lists are where the schema wants them, as
-// far as it can matter: kustomize looks for the names of other objects in
-// hundreds of places, and refuses what is in the way. Fields that the schema
-// does not know, as those of a newer Kubernetes, must not be on such a way.
-func (sh *shape) conforms(value any) bool {
-	switch v := value.(type) {
-	case map[string]any:
-		if sh.form != mapping {
-			return false
-		}
-		for name, item := range v {
-			switch inner := sh.field(name); {
-			case inner == nil && onTheWay[name], inner != nil && !inner.conforms(item):
-				return false
-			}
-		}
-		return true
-	case []any:
-		if sh.form != list {
-			return false
-		}
-		for _, item := range v {
-			if inner := sh.elements(); inner == nil || !inner.conforms(item) {
-				return false
-			}
-		}
-		return true
-	}
-	return value != nil && sh.form == scalar
 }
 
 // isCalm reports whether a merge leaves a value of this shape alone that the

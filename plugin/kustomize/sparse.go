@@ -21,8 +21,8 @@ import (
 // alone. ok is false if the result could differ from that of a build with
 // everything.
 //
-// It need not show kustomize the objects that refer to others by name: as long
-// as nothing is renamed, kustomize leaves the references as they are.
+// It need not show kustomize the objects that refer to others by name, as long
+// as nothing gets another name and there is nothing to complete.
 func (g *graph) buildSparse(ctx context.Context, list manifest.List) (out manifest.List, ok bool) {
 	left, ok := g.leftAlone(list)
 	if !ok {
@@ -43,7 +43,7 @@ func (g *graph) buildSparse(ctx context.Context, list manifest.List) (out manife
 		form = g.withoutLabels
 	}
 	resources, err := g.run(ctx, form)
-	if err != nil {
+	if err != nil || g.annotated {
 		return nil, false
 	}
 	built, err := decode(resources, g.root, shown)
@@ -142,6 +142,10 @@ func (g *graph) leftAlone(list manifest.List) (left []bool, ok bool) {
 	if !g.patchesOnly() {
 		return nil, false
 	}
+	operations, ok := g.operations()
+	if !ok {
+		return nil, false
+	}
 	targets := make([]*types.SelectorRegex, len(g.targets))
 	for i, t := range g.targets {
 		var err error
@@ -162,7 +166,7 @@ func (g *graph) leftAlone(list manifest.List) (left []bool, ok bool) {
 			return nil, false
 		}
 		names[kindNameOf(o)] = true
-		left[i] = !isTarget(o) && isOrdinary(o)
+		left[i] = !isTarget(o) && isOrdinary(o) && (!operations || referencesIn(o) == untouched)
 	}
 	return left, slices.Contains(left, true)
 }
@@ -170,7 +174,7 @@ func (g *graph) leftAlone(list manifest.List) (left []bool, ok bool) {
 // isOrdinary reports whether kustomize takes o for one object and leaves it as
 // it is.
 func isOrdinary(o manifest.Object) bool {
-	return !strings.HasSuffix(o.Kind(), "List") && hasName(o) && isPlain(o) && survives(o.Fields)
+	return !strings.HasSuffix(o.Kind(), "List") && hasName(o) && isPlain(o) && survives(o.Fields) && referencesIn(o) != refused
 }
 
 // isPlain reports whether kustomize sees nothing in the metadata but what it

@@ -62,17 +62,17 @@ func bothWays(t *testing.T, tree fstest.MapFS, list manifest.List) (sparse, full
 	return sparse, full, err
 }
 
-// withEverything is kustomize's own build of env.
+// withEverything is kustomize's own build.
 func withEverything(t *testing.T, g *graph, list manifest.List) (manifest.List, error) {
 	t.Helper()
-	if err := g.write(path.Join("env", reservedFile), encode(list)); err != nil {
+	if err := g.write(path.Join(g.root, reservedFile), encode(list)); err != nil {
 		t.Fatal(err)
 	}
 	built, err := g.run(t.Context(), asWritten)
 	if err != nil {
 		return nil, err
 	}
-	return decode(built, "env", list)
+	return decode(built, g.root, list)
 }
 
 // checkSparse holds that a sparse build, if there is one, is like the other.
