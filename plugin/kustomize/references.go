@@ -16,13 +16,13 @@ type way map[string]way
 
 // waysInPods lead from the spec of a pod. Kustomize looks for some of them in
 // some kinds only.
-const waysInPods = `volumes/configMap/name volumes/secret/secretName volumes/persistentVolumeClaim/claimName
+var waysInPods = strings.Fields(`volumes/configMap/name volumes/secret/secretName volumes/persistentVolumeClaim/claimName
 	volumes/projected/sources/configMap/name volumes/projected/sources/secret/name
 	containers/env/valueFrom/configMapKeyRef/name containers/env/valueFrom/secretKeyRef/name
 	containers/envFrom/configMapRef/name containers/envFrom/secretRef/name
 	initContainers/env/valueFrom/configMapKeyRef/name initContainers/env/valueFrom/secretKeyRef/name
 	initContainers/envFrom/configMapRef/name initContainers/envFrom/secretRef/name
-	imagePullSecrets/name serviceAccountName priorityClassName`
+	imagePullSecrets/name serviceAccountName priorityClassName`)
 
 // podSpecs are where kinds have the spec of a pod. A Service is that of Knative.
 var podSpecs = map[string]string{
@@ -32,35 +32,35 @@ var podSpecs = map[string]string{
 }
 
 // otherWays lead from the object, but for those to annotations, which are texts.
-var otherWays = map[string]string{
-	"HorizontalPodAutoscaler": "spec/scaleTargetRef/name",
-	"Node":                    "spec/configSource/configMap",
-	"Role":                    "rules/resourceNames",
-	"ClusterRole":             "rules/resourceNames",
-	"RoleBinding":             "roleRef/name subjects",
-	"ClusterRoleBinding":      "roleRef/name subjects",
-	"Ingress": `spec/tls/secretName spec/backend/serviceName spec/rules/http/paths/backend/serviceName
-		spec/defaultBackend/service/name spec/rules/http/paths/backend/service/name spec/ingressClassName`,
-	"ServiceAccount":                   "imagePullSecrets/name",
-	"StorageClass":                     "parameters/secretName parameters/adminSecretName parameters/userSecretName parameters/secretRef",
-	"PersistentVolume":                 "spec/azureFile/secretName spec/storageClassName",
-	"PersistentVolumeClaim":            "spec/volumeName spec/storageClassName",
-	"StatefulSet":                      "spec/serviceName spec/volumeClaimTemplates/spec/storageClassName",
-	"APIService":                       "spec/service/name",
-	"ValidatingWebhookConfiguration":   "webhooks/clientConfig/service",
-	"MutatingWebhookConfiguration":     "webhooks/clientConfig/service",
-	"ValidatingAdmissionPolicyBinding": "spec/policyName",
+var otherWays = map[string][]string{
+	"HorizontalPodAutoscaler": strings.Fields("spec/scaleTargetRef/name"),
+	"Node":                    strings.Fields("spec/configSource/configMap"),
+	"Role":                    strings.Fields("rules/resourceNames"),
+	"ClusterRole":             strings.Fields("rules/resourceNames"),
+	"RoleBinding":             strings.Fields("roleRef/name subjects"),
+	"ClusterRoleBinding":      strings.Fields("roleRef/name subjects"),
+	"Ingress": strings.Fields(`spec/tls/secretName spec/backend/serviceName spec/rules/http/paths/backend/serviceName
+		spec/defaultBackend/service/name spec/rules/http/paths/backend/service/name spec/ingressClassName`),
+	"ServiceAccount":                   strings.Fields("imagePullSecrets/name"),
+	"StorageClass":                     strings.Fields("parameters/secretName parameters/adminSecretName parameters/userSecretName parameters/secretRef"),
+	"PersistentVolume":                 strings.Fields("spec/azureFile/secretName spec/storageClassName"),
+	"PersistentVolumeClaim":            strings.Fields("spec/volumeName spec/storageClassName"),
+	"StatefulSet":                      strings.Fields("spec/serviceName spec/volumeClaimTemplates/spec/storageClassName"),
+	"APIService":                       strings.Fields("spec/service/name"),
+	"ValidatingWebhookConfiguration":   strings.Fields("webhooks/clientConfig/service"),
+	"MutatingWebhookConfiguration":     strings.Fields("webhooks/clientConfig/service"),
+	"ValidatingAdmissionPolicyBinding": strings.Fields("spec/policyName"),
 }
 
 // waysOf are those of each kind of resource, whatever its group.
 // TestWays holds that there are no others.
 var waysOf = sync.OnceValue(func() map[string]way {
 	all := map[string]way{}
-	add := func(kind, prefix, paths string) {
+	add := func(kind, prefix string, paths []string) {
 		if all[kind] == nil {
 			all[kind] = way{}
 		}
-		for path := range strings.FieldsSeq(paths) {
+		for _, path := range paths {
 			at := all[kind]
 			for name := range strings.SplitSeq(prefix+path, "/") {
 				if at[name] == nil {

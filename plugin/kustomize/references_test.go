@@ -196,13 +196,13 @@ func TestWays(t *testing.T) {
 		t.Fatalf("the list is not what this test takes it for: it has %d paths", len(theirs))
 	}
 	for kind, paths := range otherWays {
-		for path := range strings.FieldsSeq(paths) {
+		for _, path := range paths {
 			if !theirs[kind+" "+path] {
 				t.Errorf("%s: kustomize does not look at %s", kind, path)
 			}
 		}
 	}
-	for path := range strings.FieldsSeq(waysInPods) {
+	for _, path := range waysInPods {
 		if !theirs[path] {
 			t.Errorf("kustomize does not look at %s in pods", path)
 		}
