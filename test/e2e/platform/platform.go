@@ -35,7 +35,7 @@ const (
 // cluster of prod has place for a pod more than it runs, as a rollout and a migration want it.
 func Planes() []cluster.Plane {
 	return []cluster.Plane{
-		{Name: Hub, Zones: []string{"e2e-a", "e2e-b"}},
+		{Name: Hub, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}},
 		{Name: Dev, Zones: []string{"e2e-a"}},
 		{Name: Canary, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}},
 		{Name: Main, Zones: []string{"e2e-a", "e2e-b"}},
