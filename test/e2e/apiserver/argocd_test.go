@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/kubernetes"
 )
@@ -57,13 +58,29 @@ var finalizer = regexp.MustCompile(`(?m)^Warning: metadata\.finalizers: "resourc
 func runner(t *testing.T, dir string) func(line string) {
 	t.Helper()
 	kubectl, s := kubernetes.Program(t, "kubectl"), kubernetes.Start(t)
-	return func(line string) {
-		t.Helper()
+	try := func(line string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), kubectl, strings.Fields(line)[1:]...)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.Kubeconfig, "HOME=" + dir}
 		out, err := cmd.CombinedOutput()
-		if out = finalizer.ReplaceAll(out, nil); err != nil || strings.Contains(string(out), "Warning:") {
+		return string(finalizer.ReplaceAll(out, nil)), err
+	}
+	return func(line string) {
+		t.Helper()
+		if out, err := try(line); err != nil || strings.Contains(out, "Warning:") {
 			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+		if !strings.Contains(line, " apply ") || !strings.Contains(line, "-k argocd/install") {
+			return
+		}
+		// Kinds are served one after the other, a moment after they are there; a person is slower.
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			out, err := try("kubectl get applications.argoproj.io,applicationsets.argoproj.io,appprojects.argoproj.io -A")
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("waiting for Argo CD's kinds: %v\n%s", err, out)
+			}
 		}
 	}
 }
