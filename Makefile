@@ -139,10 +139,11 @@ TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
 	$(E2E) $(GO) vet ./...
+	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) $(GO) run ./platform/e2e build; }
 	cd test/e2e && $(E2E_TESTS) $(E2E_ALONE)
 	$(MAKE) -j2 e2e-criteria e2e-servers
 
-# They boot clusters of their own.
+# They boot clusters of their own. The two parts after them find everything built: they would build it twice.
 E2E_ALONE := ./cluster ./gettingstarted
 
 .PHONY: e2e-criteria

@@ -112,12 +112,7 @@ metadata: {name: e2e-outside}
 // TestT18Window: a window that denies parks a rollout of prod, first in the canary. A person gets it through there with
 // what argocd/README.md says, and it is parked in the main ring; without the window it goes on.
 func TestT18Window(t *testing.T) {
-	criterion(t, 0)
-	p := deployed(t)
-	restored(t, p)
-	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
-	good(t, p, canary.Application())
-	good(t, p, main.Application())
+	p, canary, main := ringsAtRest(t)
 	annotation := func(target platform.Target) string {
 		return kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", "jsonpath={.metadata.annotations.e2e/window}")
 	}

@@ -12,12 +12,7 @@ import (
 // TestT09Retry: while the main ring tries again what has failed there, a commit comes that the canary does not come to
 // health with. The main ring goes on with the commit that it had begun with, and never gets that one.
 func TestT09Retry(t *testing.T) {
-	criterion(t, 0)
-	p := deployed(t)
-	restored(t, p)
-	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
-	good(t, p, canary.Application())
-	good(t, p, main.Application())
+	p, canary, main := ringsAtRest(t)
 	job := hookImage(t, p)
 	own := filepath.Join("argocd", "envs", "prod", "clusters", main.Name+".yaml")
 	if err := p.Repository.Values(own, job.values("migration", "-exit=1")+"service: {annotations: {e2e/retry: main}}\n"); err != nil {

@@ -90,16 +90,23 @@ func follow(t *testing.T, p *platform.Platform) func() map[string]history {
 	})
 }
 
+// ringsAtRest are a cluster of each ring of prod, synced and healthy. What the test changes is put back when it ends.
+func ringsAtRest(t *testing.T) (p *platform.Platform, canary, main platform.Target) {
+	t.Helper()
+	criterion(t, 0)
+	p = deployed(t)
+	restored(t, p)
+	canary, main = named(t, "prod-eu-1"), named(t, "prod-eu-2")
+	good(t, p, canary.Application())
+	good(t, p, main.Application())
+	return p, canary, main
+}
+
 // TestT09ProgressiveSync brings four commits to prod. Neither one whose migration fails nor one that comes meanwhile,
 // whose pods never get ready, leaves the canary ring; what the canary comes to health with goes on, and a cluster
 // of the main ring that is lost holds it up until its Secret is deleted.
 func TestT09ProgressiveSync(t *testing.T) {
-	criterion(t, 0)
-	p := deployed(t)
-	restored(t, p)
-	canary, main := named(t, "prod-eu-1"), named(t, "prod-eu-2")
-	good(t, p, canary.Application())
-	good(t, p, main.Application())
+	p, canary, main := ringsAtRest(t)
 	job := hookImage(t, p)
 	first, err := p.Repository.Head(t.Context())
 	if err != nil {
