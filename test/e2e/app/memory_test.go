@@ -24,7 +24,8 @@ func (s *stack) confined(t *testing.T, environment string, limits corev1.Resourc
 	t.Helper()
 	g := newGroup(t, limits)
 	r := s.ready(t, environment, map[string]string{
-		"TEST_ENDPOINTS": "true", "TRACING_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+		// What is measured is memory. How long an answer takes depends on what else the machine does.
+		"TIMEOUT_FACTOR": "30", "TEST_ENDPOINTS": "true", "TRACING_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
 	}, g.wrap()...)
 	return r, g
 }
@@ -45,8 +46,7 @@ func TestMemory(t *testing.T) {
 			busy, answered, refused := r.load(t, g, 10*time.Second)
 			request, limit := resources.Requests.Memory().Value(), resources.Limits.Memory().Value()
 			t.Logf("%s: idle %s; busy %s; %d requests answered, %d refused", environment, idle.of(request, limit), busy.of(request, limit), answered, refused)
-			// With so little of a processor, on a machine that others use, a query may come too late.
-			if answered < 100 || refused*100 > answered {
+			if answered < 100 || refused > 0 {
 				t.Errorf("%d requests are answered and %d refused", answered, refused)
 			}
 			if n := g.kills(t); n != 0 {

@@ -13,6 +13,8 @@ export interface Config {
   readonly bodyLimit: string;
   /** Milliseconds from SIGTERM to the end at the latest. Less than the chart's drainSeconds. */
   readonly drainMillis: number;
+  /** Multiplies how long PostgreSQL, Redis and Kafka may take to answer: for a machine on which everything is slow. */
+  readonly timeoutFactor: number;
   /** Endpoints that leak, burn and fail, for the tests of limits and alerts. */
   readonly testEndpoints: boolean;
   readonly postgres: {
@@ -70,6 +72,7 @@ function readConfig(env: NodeJS.ProcessEnv): Config {
     // More than the Ingress lets through, so that its limit is the one that is met.
     bodyLimit: text('BODY_LIMIT', '2mb'),
     drainMillis: number('DRAIN_MILLIS', 25_000, 600_000),
+    timeoutFactor: number('TIMEOUT_FACTOR', 1, 100),
     testEndpoints: flag('TEST_ENDPOINTS', false),
     postgres: {
       host: required('POSTGRES_HOST'), port: number('POSTGRES_PORT', 5432, 65535), database: text('POSTGRES_DB', 'core-pipeline'),

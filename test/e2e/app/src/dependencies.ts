@@ -22,7 +22,9 @@ type StringProducer = Producer<string, string, string, string>;
 
 export function postgresOptions(config: Config): pg.PoolConfig {
   const { host, port, database, user, password, sslmode } = config.postgres;
-  const options: pg.PoolConfig = { host, port, database, user, password, connectionTimeoutMillis: 2000, keepAlive: true };
+  const options: pg.PoolConfig = {
+    host, port, database, user, password, connectionTimeoutMillis: 2000 * config.timeoutFactor, keepAlive: true,
+  };
   if (sslmode === 'disable') return options;
   const file = process.env['PGSSLROOTCERT'];
   const ca = file ? { ca: readFileSync(file, 'utf8') } : {};
@@ -32,8 +34,10 @@ export function postgresOptions(config: Config): pg.PoolConfig {
 
 export function kafkaOptions(config: Config): BaseOptions {
   const { brokers, clientId, tls, mechanism, username, password } = config.kafka;
+  const factor = config.timeoutFactor;
   return {
-    clientId, bootstrapBrokers: [...brokers], timeout: 3000, connectTimeout: 2000, requestTimeout: 5000, retries: 2, retryDelay: 200,
+    clientId, bootstrapBrokers: [...brokers], retries: 2, retryDelay: 200,
+    timeout: 3000 * factor, connectTimeout: 2000 * factor, requestTimeout: 5000 * factor,
     ...(tls ? { tls: {} } : {}),
     ...(mechanism ? { sasl: { mechanism: mechanism.toUpperCase() as 'PLAIN', username, password } } : {}),
   };
@@ -48,13 +52,15 @@ export class Dependencies {
   private complete = false;
 
   constructor(private readonly config: Config, private readonly log: Logger, private readonly metrics: Metrics) {
+    const queryMillis = 5000 * config.timeoutFactor;
     this.postgres = new pg.Pool({
-      ...postgresOptions(config), max: config.postgres.pool, idleTimeoutMillis: 30_000, statement_timeout: 5000, query_timeout: 5000,
+      ...postgresOptions(config), max: config.postgres.pool, idleTimeoutMillis: 30_000,
+      statement_timeout: queryMillis, query_timeout: queryMillis,
     });
     this.postgres.on('error', (error) => log.warn({ err: error }, 'PostgreSQL connection lost'));
     this.redis = new Redis({
       host: config.redis.host, port: config.redis.port, ...(config.redis.password ? { password: config.redis.password } : {}),
-      ...(config.redis.tls ? { tls: {} } : {}), connectTimeout: 2000, commandTimeout: checkMillis, maxRetriesPerRequest: 1,
+      ...(config.redis.tls ? { tls: {} } : {}), connectTimeout: 2000, commandTimeout: checkMillis * config.timeoutFactor, maxRetriesPerRequest: 1,
       enableOfflineQueue: false, retryStrategy: (attempt) => Math.min(attempt * 100, 2000),
     });
     this.redis.on('error', (error) => log.debug({ err: error }, 'Redis connection lost'));
