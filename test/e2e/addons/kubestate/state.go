@@ -14,6 +14,7 @@ import (
 var (
 	restarts = desc("kube_pod_container_status_restarts_total", "namespace", "pod", "container")
 	reason   = desc("kube_pod_container_status_last_terminated_reason", "namespace", "pod", "container", "reason")
+	exitCode = desc("kube_pod_container_status_last_terminated_exitcode", "namespace", "pod", "container")
 	limits   = desc("kube_pod_container_resource_limits", "namespace", "pod", "container", "node", "resource", "unit")
 	requests = desc("kube_pod_container_resource_requests", "namespace", "pod", "container", "node", "resource", "unit")
 
@@ -53,6 +54,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(c.RestartCount), p.Namespace, p.Name, c.Name)
 			if t := c.LastTerminationState.Terminated; t != nil {
 				gauge(reason, 1, p.Namespace, p.Name, c.Name, t.Reason)
+				gauge(exitCode, float64(t.ExitCode), p.Namespace, p.Name, c.Name)
 			}
 		}
 		for _, c := range p.Spec.Containers {

@@ -25,7 +25,7 @@ func testState(t *testing.T) *state {
 			Limits:   corev1.ResourceList{"memory": resource.MustParse("1Gi")},
 			Requests: corev1.ResourceList{"cpu": resource.MustParse("250m"), "ephemeral-storage": resource.MustParse("1Mi")},
 		}}}}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "core-pipeline", RestartCount: 2,
-			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled"}}}}}},
+			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137}}}}}},
 		&appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{Replicas: &three}, Status: appsv1.DeploymentStatus{AvailableReplicas: 1}},
 		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MaxReplicas: 10}, Status: autoscalingv2.HorizontalPodAutoscalerStatus{CurrentReplicas: 4}},
 	)
@@ -46,6 +46,7 @@ func TestState(t *testing.T) {
 		`kube_horizontalpodautoscaler_status_current_replicas gauge {horizontalpodautoscaler="app",namespace="shop"} 4`,
 		`kube_pod_container_resource_limits gauge {container="core-pipeline",namespace="shop",node="n1",pod="app",resource="memory",unit="byte"} 1.073741824e+09`,
 		`kube_pod_container_resource_requests gauge {container="core-pipeline",namespace="shop",node="n1",pod="app",resource="cpu",unit="core"} 0.25`,
+		`kube_pod_container_status_last_terminated_exitcode gauge {container="core-pipeline",namespace="shop",pod="app"} 137`,
 		`kube_pod_container_status_last_terminated_reason gauge {container="core-pipeline",namespace="shop",pod="app",reason="OOMKilled"} 1`,
 		`kube_pod_container_status_restarts_total counter {container="core-pipeline",namespace="shop",pod="app"} 2`,
 	} {

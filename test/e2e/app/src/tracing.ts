@@ -10,11 +10,6 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 
 const unasked = new Set(['/health', '/ok', '/metrics']);
 
-// The SDK would send metrics and logs to the endpoint of the traces as well. Here metrics are scraped, and logs go to
-// standard output.
-process.env['OTEL_METRICS_EXPORTER'] ??= 'none';
-process.env['OTEL_LOGS_EXPORTER'] ??= 'none';
-
 let sdk: NodeSDK | undefined;
 if (process.env['TRACING_ENABLED'] === 'true') {
   register('@opentelemetry/instrumentation/hook.mjs', import.meta.url);
