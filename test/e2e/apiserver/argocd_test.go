@@ -57,7 +57,8 @@ var finalizer = regexp.MustCompile(`(?m)^Warning: metadata\.finalizers: "resourc
 // runner types commands of kubectl in dir. Any other warning is a failure.
 func runner(t *testing.T, dir string) func(line string) {
 	t.Helper()
-	kubectl, s := kubernetes.Program(t, "kubectl"), kubernetes.Start(t)
+	kubectl := kubernetes.Program(t, "kubectl")
+	s := kubernetes.Start(t, "applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
 	try := func(line string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), kubectl, strings.Fields(line)[1:]...)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.Kubeconfig, "HOME=" + dir}

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -42,10 +45,7 @@ func helm(t *testing.T, variable string) string {
 	t.Helper()
 	at := os.Getenv(variable)
 	if at == "" {
-		if os.Getenv("E2E_REQUIRED") != "" {
-			t.Fatalf("E2E_REQUIRED is set and %s is not", variable)
-		}
-		t.Skipf("%s names the program", variable)
+		skip(t, "%s does not name the program", variable)
 	}
 	return at
 }
@@ -124,6 +124,55 @@ func (s server) mapper(t *testing.T) meta.RESTMapper {
 	return restmapper.NewDiscoveryRESTMapper(groups)
 }
 
+// start starts a server with the custom resource definitions that the chart uses.
+func start(t *testing.T) server {
+	t.Helper()
+	var names []string
+	for _, d := range definitions {
+		group, plural, _ := strings.Cut(strings.TrimSuffix(path.Base(d.file), ".yaml"), "_")
+		names = append(names, plural+"."+group)
+	}
+	s := server{kubernetes.Start(t, names...)}
+	s.recent(t)
+	s.installDefinitions(t)
+	return s
+}
+
+var oldest = regexp.MustCompile(`(?m)^kubeVersion: ">=([0-9.]+)-0"$`)
+
+// recent wants the version that the chart asks for, which a cluster that is there already may not have.
+func (s server) recent(t *testing.T) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(chart, "Chart.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := oldest.FindSubmatch(data)
+	if m == nil {
+		t.Fatal("Chart.yaml names no oldest version")
+	}
+	client, err := discovery.NewDiscoveryClientForConfig(s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.ServerVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version.MustParseGeneric(got.GitVersion).LessThan(version.MustParseGeneric(string(m[1]))) {
+		skip(t, "the cluster has Kubernetes %s, and the chart asks for %s", got.GitVersion, m[1])
+	}
+}
+
+// skip says what a test needs that is not there.
+func skip(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("E2E_REQUIRED") != "" {
+		t.Fatalf("E2E_REQUIRED is set, and "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
 // installDefinitions creates the custom resource definitions and waits until
 // the server serves them.
 func (s server) installDefinitions(t *testing.T) {
@@ -189,20 +238,20 @@ func valuesFiles(t *testing.T) []string {
 
 func TestChart(t *testing.T) {
 	helm3, helm4 := helm(t, "HELM3"), helm(t, "HELM4")
-	s := server{kubernetes.Start(t)}
-	s.installDefinitions(t)
+	s := start(t)
 
 	t.Run("dry run", func(t *testing.T) {
-		s.namespace(t, "dry-run")
+		const namespace = "core-pipeline-dry-run"
+		s.namespace(t, namespace)
 		mapper := s.mapper(t)
-		bad := documents(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: bad, namespace: dry-run}\nspec: {containers: [{name: a, image: b}]}\n")[0]
-		if err := s.create(t, mapper, bad, true); err == nil {
-			t.Fatal("the server lets any pod in")
+		bad := documents(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: bad, namespace: "+namespace+"}\nspec: {containers: [{name: a, image: b}]}\n")[0]
+		if err := s.create(t, mapper, bad, true); err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
+			t.Fatalf("the server lets any pod in: %v", err)
 		}
 		s.Warnings()
 		count := 0
 		for _, file := range valuesFiles(t) {
-			for _, o := range documents(t, runHelm(t, helm4, s.Kubeconfig, "template", "core-pipeline", chart, "--namespace", "dry-run", "-f", file)) {
+			for _, o := range documents(t, runHelm(t, helm4, s.Kubeconfig, "template", "core-pipeline", chart, "--namespace", namespace, "-f", file)) {
 				count++
 				if err := s.create(t, mapper, o, true); err != nil {
 					t.Errorf("%s: %s/%s: %v", file, o.GetKind(), o.GetName(), err)
@@ -219,7 +268,7 @@ func TestChart(t *testing.T) {
 
 	for name, program := range map[string]string{"helm 3": helm3, "helm 4": helm4} {
 		t.Run(name, func(t *testing.T) {
-			namespace := strings.ReplaceAll(name, " ", "")
+			namespace := "core-pipeline-" + strings.ReplaceAll(name, " ", "")
 			s.namespace(t, namespace)
 			// No controller runs here, so a hook would never end.
 			run := func(args ...string) string {

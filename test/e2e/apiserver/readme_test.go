@@ -36,8 +36,7 @@ func TestReadme(t *testing.T) {
 	}
 	for name, helm := range programs {
 		t.Run(name, func(t *testing.T) {
-			s := server{kubernetes.Start(t)}
-			s.installDefinitions(t)
+			s := start(t)
 			bin := t.TempDir()
 			for link, target := range map[string]string{"helm": helm, "kubectl": kubectl} {
 				if err := os.Symlink(target, filepath.Join(bin, link)); err != nil {

@@ -24,13 +24,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/kubernetes"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // application is a render under Argo CD's own engine of syncs. The rest is
-// played: nothing runs pods here, so the test writes the status of what the
-// engine waits for.
+// played: nothing runs pods here, so the engine is told that what it waits for
+// is ready. On the server the status stays what it is, because a cluster that
+// has controllers has them write it, too.
 type application struct {
 	t         *testing.T
 	server    server
@@ -97,14 +97,15 @@ func (a *application) resource(o *unstructured.Unstructured) dynamic.ResourceInt
 
 func name(o *unstructured.Unstructured) string { return o.GetKind() + "/" + o.GetName() }
 
-// live are the objects of the render that are on the server.
+// live are the objects of the render that are on the server, those that were
+// seen before with the status that they would have on a cluster that runs pods.
 func (a *application) live() map[string]*unstructured.Unstructured {
 	a.t.Helper()
 	out := map[string]*unstructured.Unstructured{}
 	for _, target := range a.targets {
 		got, err := a.resource(target).Get(a.t.Context(), target.GetName(), metav1.GetOptions{})
 		if err == nil {
-			out[name(target)] = got
+			out[name(target)] = a.ready(got)
 		} else if !apierrors.IsNotFound(err) {
 			a.t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func (a *application) live() map[string]*unstructured.Unstructured {
 	return out
 }
 
-// statuses is what the controllers of a cluster would write.
+// statuses is what the controllers of a cluster that runs pods would write.
 var statuses = map[string]string{
 	"Job":                     `{"startTime":"2026-01-01T00:00:00Z","completionTime":"2026-01-01T00:00:01Z","succeeded":1,"conditions":[{"type":"SuccessCriteriaMet","status":"True"},{"type":"Complete","status":"True"}]}`,
 	"Deployment":              `{"replicas":3,"updatedReplicas":3,"readyReplicas":3,"availableReplicas":3,"conditions":[{"type":"Available","status":"True"}]}`,
@@ -122,34 +123,33 @@ var statuses = map[string]string{
 	"ExternalSecret":          `{"conditions":[{"type":"Ready","status":"True","reason":"SecretSynced"}]}`,
 }
 
-// play lets what is there become ready. What is new is noted before.
-func (a *application) play(live map[string]*unstructured.Unstructured) {
+// ready lets an object be so.
+func (a *application) ready(o *unstructured.Unstructured) *unstructured.Unstructured {
 	a.t.Helper()
-	for key := range live {
+	text, ok := statuses[o.GetKind()]
+	if _, seen := a.before[name(o)]; !seen || !ok || o.GetDeletionTimestamp() != nil {
+		return o
+	}
+	var status map[string]any
+	if err := json.Unmarshal([]byte(text), &status); err != nil {
+		a.t.Fatal(err)
+	}
+	if kind := o.GetKind(); kind == "Deployment" || kind == "PodDisruptionBudget" {
+		status["observedGeneration"] = o.GetGeneration()
+	}
+	o.Object["status"] = status
+	return o
+}
+
+// see notes what is new, and lets go of what is deleted.
+func (a *application) see(live map[string]*unstructured.Unstructured) {
+	a.t.Helper()
+	for key, o := range live {
 		if _, seen := a.before[key]; !seen {
 			a.before[key] = slices.Sorted(maps.Keys(live))
 		}
-	}
-	for _, o := range live {
 		if o.GetDeletionTimestamp() != nil {
 			a.collect(o)
-			continue
-		}
-		text, ok := statuses[o.GetKind()]
-		if !ok {
-			continue
-		}
-		var status map[string]any
-		if err := json.Unmarshal([]byte(text), &status); err != nil {
-			a.t.Fatal(err)
-		}
-		o = o.DeepCopy()
-		if kind := o.GetKind(); kind == "Deployment" || kind == "PodDisruptionBudget" {
-			status["observedGeneration"] = o.GetGeneration()
-		}
-		o.Object["status"] = status
-		if _, err := a.resource(o).UpdateStatus(a.t.Context(), o, metav1.UpdateOptions{}); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			a.t.Fatalf("%s: %v", name(o), err)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func (a *application) sync(selective bool) {
 		operation.Sync(a.t.Context())
 		phase, message, results = operation.GetState()
 		cleanup()
-		a.play(a.live())
+		a.see(a.live())
 	}
 	if phase != common.OperationSucceeded {
 		a.t.Fatalf("the sync ends %s: %s, %+v", phase, message, results)
@@ -213,10 +213,9 @@ func (a *application) jobs() map[string]string {
 // TestT23HooksOfTheFirstSync: in an empty namespace, the migration finds what
 // it reads, the application starts after it, and Helm's tests are not applied.
 func TestT23HooksOfTheFirstSync(t *testing.T) {
-	s := server{kubernetes.Start(t)}
-	s.installDefinitions(t)
+	s := start(t)
 	t.Run("the chart's", func(t *testing.T) {
-		a := newApplication(t, s, "chart")
+		a := newApplication(t, s, "core-pipeline-chart")
 		a.sync(false)
 		order := []string{"Job/core-pipeline-backup", "Job/core-pipeline-migration", "Deployment/core-pipeline", "Job/core-pipeline-smoke-test", "Job/core-pipeline-verification"}
 		for i, key := range order {
@@ -252,7 +251,7 @@ func TestT23HooksOfTheFirstSync(t *testing.T) {
 	})
 	// This is why the migration is a hook of the phase Sync with a wave.
 	t.Run("before the sync", func(t *testing.T) {
-		a := newApplication(t, s, "early")
+		a := newApplication(t, s, "core-pipeline-early")
 		for _, o := range a.targets {
 			if o.GetName() == "core-pipeline-migration" {
 				annotations := o.GetAnnotations()
@@ -271,9 +270,8 @@ func TestT23HooksOfTheFirstSync(t *testing.T) {
 // one does not. That is what Argo CD makes of a commit that a window held back,
 // if the Application says which paths it is rendered from.
 func TestT19HooksOfEverySync(t *testing.T) {
-	s := server{kubernetes.Start(t)}
-	s.installDefinitions(t)
-	a := newApplication(t, s, "chart")
+	s := start(t)
+	a := newApplication(t, s, "core-pipeline-chart")
 	a.sync(false)
 	first := a.jobs()
 	a.sync(true)

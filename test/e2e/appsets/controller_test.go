@@ -51,7 +51,7 @@ type lab struct {
 // newServer is one with an empty repository.
 func newServer(t *testing.T) *lab {
 	t.Helper()
-	s := kubernetes.Start(t)
+	s := kubernetes.Start(t, "applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
 	client, err := versioned.NewForConfig(s.Config)
 	if err != nil {
 		t.Fatal(err)

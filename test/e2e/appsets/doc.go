@@ -6,5 +6,7 @@
 // harm, or nobody would have to refuse it; what the ApplicationSets of argocd/
 // promise has to hold beside it.
 //
-// No application controller runs here: an Application is what is compared.
+// No application controller runs here: an Application is what is compared. The
+// ApplicationSet controller runs on this machine, also when E2E_KUBECONFIG
+// names the cluster that it works on.
 package appsets

@@ -24,13 +24,28 @@ import (
 
 const token = "e2e"
 
-// Server is a running kube-apiserver, in which everybody may do everything.
+// Server is a running kube-apiserver, in which a test may do everything to what it makes.
 type Server struct {
 	// Config is for a client whose warnings are kept.
 	Config *rest.Config
 	// Kubeconfig is a file with the same access.
 	Kubeconfig string
 	warnings   *warnings
+}
+
+// newServer is the access to what listens at host.
+func newServer(t testing.TB, host, token string) *Server {
+	t.Helper()
+	s := &Server{Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), warnings: &warnings{}}
+	s.Config = &rest.Config{Host: host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
+	writeFile(t, s.Kubeconfig, fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: e2e, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: e2e, user: {token: %q}}]
+contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
+current-context: e2e
+`, host, token))
+	return s
 }
 
 // Warnings returns what the server has said in Warning headers to clients of
@@ -95,9 +110,14 @@ func Run(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-// Start starts etcd and kube-apiserver and waits until it is ready.
-func Start(t testing.TB) *Server {
+// Start starts etcd and kube-apiserver and waits until it is ready. With E2E_KUBECONFIG, it is the cluster of that
+// file's current context instead, which the test has for itself and leaves as it was. Definitions are the names of the
+// custom resource definitions that the test makes; a cluster that has one of them is refused.
+func Start(t testing.TB, definitions ...string) *Server {
 	t.Helper()
+	if file := os.Getenv(variable); file != "" {
+		return existing(t, file, definitions)
+	}
 	apiserver, etcd := Program(t, "kube-apiserver"), built(t, programs.Etcd)
 	dir := t.TempDir()
 	client, peer, secure := FreePort(t), FreePort(t), FreePort(t)
@@ -118,16 +138,8 @@ func Start(t testing.TB) *Server {
 		"--service-account-issuer", "https://kubernetes.default.svc", "--service-cluster-ip-range", "10.0.0.0/24", "--authorization-mode", "AlwaysAllow",
 		"--token-auth-file", tokens, "--disable-admission-plugins", "ServiceAccount", "--endpoint-reconciler-type", "none"))
 
-	s := &Server{Kubeconfig: filepath.Join(dir, "kubeconfig"), warnings: &warnings{}}
 	host := fmt.Sprintf("https://127.0.0.1:%d", secure)
-	s.Config = &rest.Config{Host: host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
-	writeFile(t, s.Kubeconfig, fmt.Sprintf(`apiVersion: v1
-kind: Config
-clusters: [{name: e2e, cluster: {server: %q, insecure-skip-tls-verify: true}}]
-users: [{name: e2e, user: {token: %s}}]
-contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
-current-context: e2e
-`, host, token))
+	s := newServer(t, host, token)
 	transport, err := rest.TransportFor(s.Config)
 	if err != nil {
 		t.Fatal(err)
