@@ -162,6 +162,12 @@ e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/tr
 e2e-kind: ## Type docs/getting-started.md with docker and kind
 	cd test/e2e && E2E_KIND=1 E2E_REQUIRED=1 GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -v -run TestGettingStarted ./gettingstarted
 
+# One package after the other, because each test wants the cluster for itself.
+.PHONY: e2e-kubeconfig
+e2e-kubeconfig: $(HELM3) $(HELM4) ## Run what needs only an API server on the cluster of E2E_KUBECONFIG, and leave that as it was
+	@[ -n "$(E2E_KUBECONFIG)" ] || { echo "E2E_KUBECONFIG does not name the kubeconfig file of a cluster" >&2; exit 1; }
+	cd test/e2e && E2E_KUBECONFIG=$(abspath $(E2E_KUBECONFIG)) $(E2E_TESTS) -v ./apiserver ./appsets
+
 # Without them, the tests say so.
 .PHONY: e2e-packages
 e2e-packages: ## Install the system's packages that the end-to-end tests need, or say which are missing
