@@ -23,7 +23,7 @@ const variable = "E2E_KUBECONFIG"
 var namespaces = regexp.MustCompile(`^(argocd|core-pipeline(-.*)?)$`)
 
 // patience is how long what was made may take to go.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // existing is the cluster of a kubeconfig file, until the test ends.
 func existing(t testing.TB, file string, definitions []string) *Server {
@@ -116,8 +116,12 @@ func (g *guard) mayDoEverything(ctx context.Context) (bool, error) {
 
 // get reads what is at a path.
 func (g *guard) get(ctx context.Context, path string, into any) error {
-	data, err := g.api.Get().AbsPath(path).Do(ctx).Raw()
-	if err != nil || into == nil {
+	result := g.api.Get().AbsPath(path).Do(ctx)
+	if err := result.Error(); err != nil || into == nil { // Raw would not say what the server says
+		return err
+	}
+	data, err := result.Raw()
+	if err != nil {
 		return err
 	}
 	return json.Unmarshal(data, into)

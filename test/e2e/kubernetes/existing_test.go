@@ -208,6 +208,23 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestGuardWithoutCluster: who asks is told, in the form that clients of Kubernetes show.
+func TestGuardWithoutCluster(t *testing.T) {
+	g, err := newGuard(&rest.Config{Host: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(g.handler("secret"))
+	t.Cleanup(server.Close)
+	through, err := newGuard(&rest.Config{Host: server.URL, BearerToken: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := through.get(t.Context(), "/version", nil); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Error(err)
+	}
+}
+
 // TestGuard: a test makes and changes what it likes, nothing that is somebody's, and all that it made goes with it.
 func TestGuard(t *testing.T) {
 	f, g := newFake(t)

@@ -76,6 +76,9 @@ func (g *guard) handler(token string) http.Handler {
 		},
 		Transport:     g.transport,
 		FlushInterval: -1,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			refusal(w, apierrors.NewServiceUnavailable(err.Error()))
+		},
 		ModifyResponse: func(r *http.Response) error {
 			if r.StatusCode != http.StatusCreated || !writes(r.Request) {
 				return nil
@@ -91,16 +94,20 @@ func (g *guard) handler(token string) http.Handler {
 		if writes(r) {
 			a := parse(r.URL.Path)
 			if err := g.permit(r.Context(), r.Method, a); err != nil {
-				answer := apierrors.NewForbidden(schema.GroupResource{Group: a.group, Resource: a.resource}, a.name, err).Status()
-				answer.Kind, answer.APIVersion = "Status", "v1"
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(http.StatusForbidden)
-				_ = json.NewEncoder(w).Encode(answer)
+				refusal(w, apierrors.NewForbidden(schema.GroupResource{Group: a.group, Resource: a.resource}, a.name, err))
 				return
 			}
 		}
 		proxy.ServeHTTP(w, r)
 	})
+}
+
+func refusal(w http.ResponseWriter, err *apierrors.StatusError) {
+	status := err.Status()
+	status.Kind, status.APIVersion = "Status", "v1"
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(int(status.Code))
+	_ = json.NewEncoder(w).Encode(status) // who asked may have gone
 }
 
 // writes tells whether a request leaves something behind.
