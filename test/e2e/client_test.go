@@ -95,7 +95,7 @@ func (s *server) client(t *testing.T) (context.Context, apiclient.ConfigManageme
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() })
 	return ctx, client
 }
 

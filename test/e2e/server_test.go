@@ -80,7 +80,7 @@ func newServer(t *testing.T, change func(plugin string) string) (*server, string
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &server{
 		plugins: filepath.Join(dir, "plugins"), work: filepath.Join(dir, "work"), tmp: filepath.Join(dir, "tmp"),
 		log: &logBuffer{},
@@ -161,7 +161,7 @@ func (s *server) waitUntilServing(t *testing.T, exited <-chan struct{}) {
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", s.socket())
 		if err == nil {
-			conn.Close()
+			_ = conn.Close() // only asked whether somebody answers
 			return
 		}
 		select {

@@ -93,7 +93,7 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(scratch)
+	defer programs.RemoveScratch(scratch)
 	out := filepath.Join(scratch, "out")
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func install(ctx context.Context, source string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(data), data)
+		sum.Write(fmt.Appendf(nil, "%s %d\n%s", name, len(data), data))
 	}
 	dir := filepath.Join(cache, "application-"+hex.EncodeToString(sum.Sum(nil)[:4]))
 	if _, err := os.Stat(dir); err == nil {
@@ -95,7 +95,7 @@ func install(ctx context.Context, source string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(partial)
+	defer programs.RemoveScratch(partial)
 	for part, args := range map[string][]string{toBuild: {"ci"}, toRun: {"ci", "--omit=dev"}} {
 		to := filepath.Join(partial, part)
 		if err := os.Mkdir(to, 0o755); err != nil {

@@ -116,7 +116,7 @@ func (p *peer) call(ctx context.Context, r request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	stream, err := client.GenerateManifest(ctx)
 	if err != nil {
 		return 0, err

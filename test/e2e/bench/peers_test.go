@@ -76,7 +76,7 @@ func startPeer(tb testing.TB, name string) *peer {
 			tb.Fatal(err)
 		}
 	}
-	tb.Cleanup(func() { os.RemoveAll(root) })
+	tb.Cleanup(func() { _ = os.RemoveAll(root) })
 	serve := []string{filepath.Join(project, "core-pipeline-cmp"), "serve", "--socket", p.socket, "--metrics-address", "off", "--log-level", "error"}
 	var args []string
 	path := project
@@ -162,7 +162,7 @@ func (p *peer) start(tb testing.TB, args, env []string) {
 			text, _ := os.ReadFile(log.Name())
 			tb.Logf("%s's log:\n%.4000s", p.name, text)
 		}
-		log.Close()
+		_ = log.Close() // the program has its own
 	})
 	p.waitUntilServing(tb)
 }
@@ -175,7 +175,7 @@ func (p *peer) waitUntilServing(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
 		conn.Connect()
 		if !conn.WaitForStateChange(ctx, state) {

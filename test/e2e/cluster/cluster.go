@@ -70,7 +70,7 @@ func start(ctx context.Context, detached bool, planes []Plane) (*Cluster, error)
 		if err != nil {
 			return nil, err
 		}
-		defer log.Close()
+		defer log.Close() //nolint:errcheck // the process has its own
 		c.keeper.Stdout, c.keeper.Stderr = log, log
 	} else {
 		c.keeper.Stderr = &said
@@ -107,7 +107,7 @@ func start(ctx context.Context, detached bool, planes []Plane) (*Cluster, error)
 // Stop ends a cluster of Start and waits until everything of it is removed.
 func (c *Cluster) Stop() error {
 	if c.input != nil {
-		c.input.Close()
+		_ = c.input.Close() // closed already if the keeper has ended by itself
 	}
 	return <-c.ended
 }

@@ -53,13 +53,13 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	from, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	if _, err := io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
@@ -94,7 +94,7 @@ func forwardRequest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	for name, values := range response.Header {
 		w.Header()[name] = values
 	}
@@ -107,6 +107,6 @@ var direct = &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 64, DialContext: (
 // EdgeListener is the listener that the supervisor gives to the edge.
 func EdgeListener() (net.Listener, error) {
 	file := os.NewFile(3, "edge")
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // the listener has its own
 	return net.FileListener(file)
 }

@@ -48,8 +48,7 @@ func Sweep() error {
 		if !free {
 			continue
 		}
-		err = errors.Join(err, remove(dir))
-		lock.Close()
+		err = errors.Join(err, remove(dir), lock.Close())
 	}
 	return err
 }
@@ -61,7 +60,7 @@ func lockRun(dir string) (*os.File, bool) {
 		return nil, false
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
+		_ = f.Close() // nothing was written
 		return nil, false
 	}
 	return f, true
@@ -91,7 +90,7 @@ func Keep(ctx context.Context, dir string, wanted Wanted) (err error) {
 	if !free {
 		return fmt.Errorf("another process runs a cluster in %s", dir)
 	}
-	defer lock.Close()
+	defer lock.Close() //nolint:errcheck // nothing was written
 	if err := os.WriteFile(filepath.Join(dir, "keeper"), fmt.Append(nil, os.Getpid()), 0o600); err != nil {
 		return err
 	}
@@ -103,8 +102,8 @@ func Keep(ctx context.Context, dir string, wanted Wanted) (err error) {
 	if err != nil {
 		return err
 	}
-	defer edge.Close()
-	listener.Close()
+	defer edge.Close()   //nolint:errcheck // the process has its own
+	_ = listener.Close() // edge keeps it open
 	c := &Config{Name: filepath.Base(dir), Dir: dir, Planes: wanted.Planes, Programs: wanted.Programs, Proxy: listener.Addr().String(), Kernel: map[string]string{}}
 	for _, name := range kernelSettings {
 		if data, err := os.ReadFile(filepath.Join("/proc/sys", name)); err == nil {
@@ -133,12 +132,12 @@ func Keep(ctx context.Context, dir string, wanted Wanted) (err error) {
 	if err != nil {
 		return err
 	}
-	defer input.Close()
+	defer input.Close() //nolint:errcheck // closed already when the process has ended
 	log, err := os.Create(c.path("logs", "supervisor.log"))
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the process has its own
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{edge, lock}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // Push puts the images of an archive into the registry of the run, from which the nodes pull them as from the registry
@@ -22,7 +24,7 @@ func (c *Config) Push(ctx context.Context, archive string) (map[string]string, e
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer programs.RemoveScratch(dir)
 	if err := unpack(archive, dir); err != nil {
 		return nil, fmt.Errorf("unpacking an archive of images: %w", err)
 	}
@@ -63,7 +65,7 @@ func unpack(archive, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // opened for reading only
 	for r := tar.NewReader(f); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {

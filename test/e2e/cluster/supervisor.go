@@ -94,7 +94,7 @@ func (s *supervisor) startFile(name, namespace string, file *os.File, program st
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the process has its own
 	// `ip netns exec` would hide the control groups.
 	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + namespace, path}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -10,6 +10,7 @@ import (
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/app"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // Migration is the command that brings the application's schema up to date, for the chart's hooks.migration.
@@ -22,7 +23,7 @@ func Application(ctx context.Context, dir string, tags ...string) (string, error
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(build)
+	defer programs.RemoveScratch(build)
 	built, err := app.Build(ctx, build)
 	if err != nil {
 		return "", err
@@ -69,7 +70,7 @@ func applicationModules(built app.Application) (v1.Layer, error) {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(root)
+		defer programs.RemoveScratch(root)
 		if err := os.Chmod(root, 0o755); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func (d debian) layer(ctx context.Context) (v1.Layer, error) {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(root)
+		defer programs.RemoveScratch(root)
 		env := append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if _, err := programs.Run(ctx, ".", env, "debootstrap", "--variant=minbase", "--include="+strings.Join(d.packages, ","), debianRelease, root, mirror); err != nil {
 			return fmt.Errorf("making a Debian (package debootstrap): %w", err)
@@ -90,7 +90,7 @@ func debianMirror() (string, error) {
 		if err != nil {
 			continue
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // opened for reading only
 		for s := bufio.NewScanner(f); s.Scan(); {
 			fields := strings.Fields(s.Text())
 			for _, field := range fields {

@@ -78,7 +78,7 @@ func FreePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer l.Close() //nolint:errcheck // nothing was sent
 	return l.Addr().(*net.TCPAddr).Port
 }
 
@@ -106,7 +106,7 @@ func Run(t testing.TB, cmd *exec.Cmd) {
 			}
 			t.Logf("%s:\n%s", name, data)
 		}
-		file.Close()
+		_ = file.Close() // the program has its own
 	})
 }
 
@@ -149,7 +149,7 @@ func Start(t testing.TB, definitions ...string) *Server {
 		response, err := (&http.Client{Transport: transport}).Get(host + "/readyz")
 		if err == nil {
 			_, _ = io.Copy(io.Discard, response.Body)
-			response.Body.Close()
+			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return s
 			}

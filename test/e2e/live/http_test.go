@@ -26,7 +26,7 @@ func answer(client *http.Client, request *http.Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	_, err = io.Copy(io.Discard, response.Body)
 	return response.StatusCode, err
 }
@@ -41,7 +41,7 @@ func fetch(ctx context.Context, client *http.Client, url string, into any) error
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	data, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
 	if err != nil {
 		return err

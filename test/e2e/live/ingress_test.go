@@ -33,7 +33,7 @@ func TestCriterion4Ingress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // nothing was sent
 		shake := tls.Client(conn, https.Transport.(*http.Transport).TLSClientConfig.Clone())
 		if err := shake.HandshakeContext(t.Context()); err != nil {
 			t.Fatal(err)

@@ -89,7 +89,7 @@ func (p *Platform) Get(ctx context.Context, plane, path string, into any) error 
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func (p *Platform) Publish(ctx context.Context, message string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	response.Body.Close()
+	_ = response.Body.Close() // only the status is asked for
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("argocd-server answers %s to the webhook", response.Status)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // Bare gives the planes of a cluster what a managed one has: DNS. The images of Argo CD and of the sidecar, under the
@@ -16,7 +17,7 @@ func Bare(ctx context.Context, c *cluster.Config, sidecar string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer programs.RemoveScratch(dir)
 	makers := []func() (string, error){
 		func() (string, error) { return images.Cluster(ctx, dir) },
 		func() (string, error) { return images.Sidecar(ctx, dir, sidecar) },

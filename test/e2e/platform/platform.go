@@ -109,7 +109,7 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer programs.RemoveScratch(dir)
 	makers := []func() (string, error){
 		func() (string, error) { return images.Cluster(ctx, dir) },
 		func() (string, error) { return images.Sidecar(ctx, dir, images.SidecarName+":v1") },
@@ -226,7 +226,7 @@ func (p *Platform) openAPI(ctx context.Context, plane string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s to /openapi/v2", plane, response.Status)
 	}

@@ -21,6 +21,10 @@ func Cache() (string, error) {
 	return filepath.Join(cache, "core-pipeline-cmp", "e2e"), nil
 }
 
+// RemoveScratch removes a folder that is only used while something is made. What cannot be removed is in nobody's way:
+// the next one has another name.
+func RemoveScratch(dir string) { _ = os.RemoveAll(dir) }
+
 // kept is the path of a program below Cache. The first call builds it, in a scratch folder, under its final name with
 // something in front; it is renamed when it is complete, so that an interrupted or a second run never sees half of it.
 func kept(ctx context.Context, key, name string, build func(ctx context.Context, scratch, target string) error) (string, error) {
@@ -40,7 +44,7 @@ func kept(ctx context.Context, key, name string, build func(ctx context.Context,
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(scratch)
+	defer RemoveScratch(scratch)
 	built := filepath.Join(scratch, name+".built")
 	if err := Build(ctx, key+"/"+name, func() error { return build(ctx, scratch, built) }); err != nil {
 		return "", err

@@ -51,7 +51,7 @@ var ArgoCD = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(tmp)
+	defer RemoveScratch(tmp)
 	built := filepath.Join(tmp, "argocd")
 	// The environment is the one of this test, CGO_ENABLED included: the packages are then compiled once for both.
 	ldflags := "-X " + ArgoCDModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")

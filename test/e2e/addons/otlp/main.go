@@ -31,7 +31,7 @@ func serve(ctx context.Context, handlers map[string]http.Handler) error {
 	for addr, handler := range handlers {
 		server := &http.Server{Addr: addr, Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 		go func() { failed <- server.ListenAndServe() }()
-		defer server.Close()
+		defer server.Close() //nolint:errcheck // the process ends
 	}
 	select {
 	case err := <-failed:

@@ -49,7 +49,7 @@ func post(t *testing.T, server *httptest.Server, kind, encoding string, body []b
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, response.Body)
-	response.Body.Close()
+	_ = response.Body.Close()
 	return response.StatusCode
 }
 
@@ -74,7 +74,7 @@ func TestSpansArrive(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	_, _ = z.Write(request(t, "two", "GET /health"))
-	z.Close()
+	_ = z.Close()
 	if code := post(t, server, "application/x-protobuf", "gzip", packed.Bytes()); code != http.StatusOK {
 		t.Fatalf("gzip: %d", code)
 	}
@@ -94,7 +94,7 @@ func TestBadRequests(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	_, _ = z.Write(make([]byte, maxRequest+1))
-	z.Close()
+	_ = z.Close()
 	for _, c := range []struct {
 		name, kind, encoding string
 		body                 []byte

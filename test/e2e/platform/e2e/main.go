@@ -63,7 +63,7 @@ func build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer programs.RemoveScratch(dir)
 	for _, a := range addons.All() {
 		if err := a.Archive(ctx, filepath.Join(dir, a.Name+".tar")); err != nil {
 			return err
