@@ -75,8 +75,7 @@ func startNative(t *testing.T, args ...string) *server {
 // newServer makes the directories of a server, and the one of its configuration.
 func newServer(t *testing.T, change func(plugin string) string) (*server, string) {
 	t.Helper()
-	// Not t.TempDir: the address of a unix socket holds about 107 bytes and a test's name would use them up.
-	dir, err := os.MkdirTemp("", "cp-")
+	dir, err := os.MkdirTemp("", "cp-") //nolint:usetesting // the path of a socket is short, that of t.TempDir is not
 	if err != nil {
 		t.Fatal(err)
 	}

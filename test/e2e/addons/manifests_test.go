@@ -20,7 +20,7 @@ func objects(t *testing.T, a Addon) []unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	var all []unstructured.Unstructured
-	for _, document := range strings.Split(text, "\n---\n") {
+	for document := range strings.SplitSeq(text, "\n---\n") {
 		var o unstructured.Unstructured
 		if err := yaml.UnmarshalStrict([]byte(document), &o.Object); err != nil {
 			t.Fatalf("%s: %v", a.Name, err)

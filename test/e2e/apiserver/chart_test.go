@@ -271,9 +271,9 @@ func TestChart(t *testing.T) {
 			namespace := "core-pipeline-" + strings.ReplaceAll(name, " ", "")
 			s.namespace(t, namespace)
 			// No controller runs here, so a hook would never end.
-			run := func(args ...string) string {
+			run := func(args ...string) {
 				t.Helper()
-				return runHelm(t, program, s.Kubeconfig, append(args, "--namespace", namespace, "--no-hooks")...)
+				runHelm(t, program, s.Kubeconfig, append(args, "--namespace", namespace, "--no-hooks")...)
 			}
 			run("install", "core-pipeline", "testdata/core-pipeline-0.1.0.tgz", "-f", "testdata/values-prod-0.1.0.yaml")
 			run("upgrade", "core-pipeline", chart, "-f", filepath.Join(chart, "values-prod.yaml"))

@@ -153,7 +153,7 @@ type process struct {
 }
 
 func newProcess(dir, name string, args ...string) *process {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	defer out.Close() //nolint:errcheck // the process has its own
 	// Not CommandContext: it outlives the test that starts it.
-	cmd := exec.Command(p.args[0], p.args[1:]...) //nolint:noctx,gosec // see above; a program of the test
+	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, out, out
 	cmd.Dir = filepath.Dir(p.log)
 	cmd.SysProcAttr = &syscall.SysProcAttr{}

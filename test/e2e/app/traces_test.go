@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -56,7 +55,7 @@ func TestTraces(t *testing.T) {
 	}
 	// The spans of the last seconds are sent before it ends.
 	var spans []span
-	answer, err := http.Get("http://127.0.0.1:" + answers.port + "/spans?service=core-pipeline") //nolint:noctx // on loopback
+	answer, err := http.Get("http://127.0.0.1:" + answers.port + "/spans?service=core-pipeline")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +107,7 @@ func TestTraces(t *testing.T) {
 			t.Errorf("the receiver of traces is asked for %s", what)
 		}
 	}
-	t.Log(fmt.Sprintf("%d spans in %d traces", len(spans), len(byTrace)))
+	t.Logf("%d spans in %d traces", len(spans), len(byTrace))
 }
 
 func values(m map[string][]string) (all [][]string) {

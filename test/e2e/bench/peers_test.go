@@ -6,15 +6,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // peer is a running server.
@@ -64,8 +66,7 @@ func startPeer(tb testing.TB, name string) *peer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	// Not tb.TempDir: the address of a unix socket holds about 107 bytes.
-	root, err := os.MkdirTemp("", "cp-")
+	root, err := os.MkdirTemp("", "cp-") //nolint:usetesting // the path of a socket is short, that of tb.TempDir is not
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func startPeer(tb testing.TB, name string) *peer {
 	case peerWalk:
 		args = []string{floor(tb), "walk", p.socket}
 	case peerUncached:
-		args = append(serve, "--cache-bytes", "0")
+		args = slices.Concat(serve, []string{"--cache-bytes", "0"})
 	case peerServe:
 		args = serve
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/argoproj/argo-cd/v3/util/tgzstream"
+
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 

@@ -165,7 +165,7 @@ func (c *Config) Dial(ctx context.Context, address string) (net.Conn, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	// The other side says nothing before it is spoken to: what follows the answer's head is not swallowed.
-	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // what follows is the connection
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("connecting to %s: %s", address, answer.Status)
 	}

@@ -96,7 +96,7 @@ func (l *traffic) run(ctx context.Context, client *http.Client) {
 		wait.Go(func() {
 			defer func() { <-places }()
 			// Not ctx: what is under way when the load ends is answered and counted.
-			code, err := status(context.Background(), client, http.MethodGet, "http://core-pipeline/", nil)
+			code, err := status(context.WithoutCancel(ctx), client, http.MethodGet, "http://core-pipeline/", nil)
 			result := fmt.Sprint(code)
 			if err != nil {
 				result = err.Error()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -132,9 +133,7 @@ func (p *Platform) pushImages(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for name, digest := range pushed {
-			p.Digests[name] = digest
-		}
+		maps.Copy(p.Digests, pushed)
 	}
 	return nil
 }

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 	"github.com/robfig/cron/v3"
 	"sigs.k8s.io/yaml"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // TestOpenWindow: whenever a run begins, prod may be delivered to for a day and more.

@@ -65,13 +65,13 @@ var ArgoCD = sync.OnceValues(func() (string, error) {
 })
 
 // Root is the project's own module. The module of this package lies in it.
-func Root() (string, error) {
+var Root = sync.OnceValues(func() (string, error) {
 	file, err := Run(context.Background(), ".", os.Environ(), "go", "env", "GOMOD")
 	if err != nil {
 		return "", err
 	}
 	return filepath.Dir(filepath.Dir(filepath.Dir(strings.TrimSpace(file)))), nil
-}
+})
 
 // Project is a directory with the project's own programs, built from this checkout.
 var Project = sync.OnceValues(func() (string, error) {

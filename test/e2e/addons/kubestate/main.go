@@ -22,8 +22,9 @@ func main() {
 	listen := flag.String("listen", ":8080", "address to serve on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *kubeconfig, *listen); err != nil {
+	err := run(ctx, *kubeconfig, *listen)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "kubestate:", err)
 		os.Exit(1)
 	}

@@ -17,9 +17,10 @@ func main() {
 	answer := flag.String("answer", ":3200", "address to answer on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	store := &store{limit: 10_000}
-	if err := serve(ctx, map[string]http.Handler{*receive: store.receiver(), *answer: store.answers()}); err != nil {
+	err := serve(ctx, map[string]http.Handler{*receive: store.receiver(), *answer: store.answers()})
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "otlp:", err)
 		os.Exit(1)
 	}
