@@ -43,7 +43,8 @@ GORELEASER := $(TOOLS)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 COSIGN    := $(TOOLS)/cosign-$(COSIGN_VERSION)/cosign
 PROTO     := $(TOOLS)/proto-$(BUF_VERSION)-$(PROTOC_GEN_GO_VERSION)-$(PROTOC_GEN_GO_GRPC_VERSION)
-GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+# Of the Go that it was built with, too: it refuses a module that asks for a newer one.
+GOLANGCI  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)-$(NEWER_GO)/golangci-lint
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(if $(shell command -v cc 2>/dev/null),-race)
@@ -80,10 +81,12 @@ fuzz: ## Run every fuzz target for a short time (FUZZTIME=30s)
 	done
 
 .PHONY: lint
-lint: $(GOLANGCI) ## Run golangci-lint and check that go.mod is tidy
+lint: $(GOLANGCI) ## Run golangci-lint and check that go.mod is tidy; the first time compiles Argo CD and Kubernetes
 	$(GOLANGCI) run ./...
 	$(GO) mod tidy -diff
 	cd release && $(GOLANGCI) run --config ../.golangci.yml ./... && $(GO) mod tidy -diff
+	$(E2E) $(GOLANGCI) run --config ../../.golangci.yml ./...
+	$(E2E) $(GO) mod tidy -diff
 
 .PHONY: workflows
 workflows: $(ACTIONLINT) ## Check the workflows with actionlint and against the rules of this repository, and run their steps
