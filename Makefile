@@ -141,7 +141,6 @@ TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
-	$(E2E) $(GO) vet ./...
 	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) $(GO) run ./platform/e2e build; }
 	cd test/e2e && $(E2E_TESTS) $(E2E_ALONE)
 	$(MAKE) -j2 e2e-criteria e2e-servers
