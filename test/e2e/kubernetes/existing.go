@@ -23,7 +23,7 @@ const variable = "E2E_KUBECONFIG"
 var namespaces = regexp.MustCompile(`^(argocd|core-pipeline(-.*)?)$`)
 
 // patience is how long what was made may take to go.
-const patience = 5 * time.Minute
+const patience = 10 * time.Minute
 
 // existing is the cluster of a kubeconfig file, until the test ends.
 func existing(t testing.TB, file string, definitions []string) *Server {
