@@ -23,6 +23,7 @@ func (s *supervisor) startNode(ctx context.Context, n node) error {
 `, filepath.Join(dir, "ipam"), n.pods()),
 		// Every registry is this one; the server behind it could not be reached anyway.
 		"registries/_default/hosts.toml": fmt.Sprintf("[host.\"http://%s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", Registry),
+		// NRI has one socket for all on the machine: of two that start together, one finds it taken, and ends.
 		"containerd.toml": fmt.Sprintf(`version = 3
 root = "%[1]s/images"
 state = "%[1]s/state"
@@ -30,6 +31,8 @@ state = "%[1]s/state"
   address = "%[1]s/c.sock"
 [ttrpc]
   address = "%[1]s/c.ttrpc"
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = %[2]q
 [plugins."io.containerd.cri.v1.images".registry]
