@@ -56,7 +56,7 @@ func (g *guard) clean(ctx context.Context) error {
 func (g *guard) remove(ctx context.Context, o object) error {
 	policy := metav1.DeletePropagationBackground
 	options, err := json.Marshal(metav1.DeleteOptions{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "DeleteOptions"}, PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &o.uid},
+		APIVersion: "v1", Kind: "DeleteOptions", PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &o.uid},
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -198,8 +199,7 @@ func (g *guard) keepPodsOut(ctx context.Context, namespace string) error {
 // note remembers what was made.
 func (g *guard) note(r *http.Response) error {
 	data, err := io.ReadAll(r.Body)
-	r.Body.Close()
-	if err != nil {
+	if err := errors.Join(err, r.Body.Close()); err != nil {
 		return err
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))

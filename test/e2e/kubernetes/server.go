@@ -37,7 +37,7 @@ type Server struct {
 func newServer(t testing.TB, host, token string) *Server {
 	t.Helper()
 	s := &Server{Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), warnings: &warnings{}}
-	s.Config = &rest.Config{Host: host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
+	s.Config = &rest.Config{Host: host, BearerToken: token, Insecure: true, QPS: 1000, Burst: 1000, WarningHandler: s.warnings}
 	writeFile(t, s.Kubeconfig, fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: e2e, cluster: {server: %q, insecure-skip-tls-verify: true}}]
