@@ -143,9 +143,11 @@ TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
 	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) $(GO) run ./platform/e2e build; }
 	cd test/e2e && $(E2E_TESTS) $(E2E_ALONE)
-	$(MAKE) -j2 e2e-criteria e2e-servers
+	$(MAKE) e2e-servers
+	$(MAKE) e2e-criteria
 
-# They boot clusters of their own. The two parts after them find everything built: they would build it twice.
+# They boot clusters of their own. One part comes after the other: each keeps two processors busy, and beside each other
+# waits of both run out on a slow machine.
 E2E_ALONE := ./cluster ./gettingstarted
 
 .PHONY: e2e-criteria

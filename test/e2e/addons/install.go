@@ -33,7 +33,7 @@ func Apply(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
 		if _, err := kubectl(ctx, definitions.String(), apply...); err != nil {
 			return fmt.Errorf("applying the definitions: %w", err)
 		}
-		if _, err := kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all"); err != nil {
+		if _, err := kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=300s", "customresourcedefinitions", "--all"); err != nil {
 			return fmt.Errorf("waiting for the definitions: %w", err)
 		}
 	}
@@ -45,7 +45,7 @@ func Apply(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
 
 // Ready waits until the addons are ready, five minutes at most, and says all that are not.
 func Ready(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
-	deadline := time.Now().Add(5 * time.Minute)
+	deadline := time.Now().Add(15 * time.Minute)
 	var all error
 	for _, a := range addons {
 		for _, r := range a.ready {

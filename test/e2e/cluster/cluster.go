@@ -193,7 +193,7 @@ func (c *Config) Client(plane string) (*http.Client, error) {
 	roots.AppendCertsFromPEM(ca)
 	transport := c.Transport()
 	transport.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return &http.Client{Transport: transport, Timeout: time.Minute}, nil
+	return &http.Client{Transport: transport, Timeout: 3 * time.Minute}, nil
 }
 
 // Kubectl runs kubectl as administrator of a plane.

@@ -116,7 +116,7 @@ func (s *supervisor) startFile(name, namespace string, file *os.File, program st
 }
 
 // bootTime is how long a component may take to be ready on a machine that others use, too.
-const bootTime = 3 * time.Minute
+const bootTime = 6 * time.Minute
 
 // until waits for a condition. The end of a component ends the waiting.
 func (s *supervisor) until(ctx context.Context, what string, holds func(context.Context) error) error {

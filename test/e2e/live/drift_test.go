@@ -9,7 +9,7 @@ import (
 )
 
 // healTime is how long Argo CD may take to repair what somebody has changed: it watches, so it is seconds.
-const healTime = 3 * time.Minute
+const healTime = 6 * time.Minute
 
 // TestCriterion8NoDifference: comparing everything again, with everything rendered again, finds no difference and
 // changes nothing.

@@ -79,7 +79,7 @@ func deploy() error {
 
 // watch waits until the root and one Application of each cluster are synced and healthy.
 func watch(ctx context.Context, p *platform.Platform, start time.Time) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	var seen map[string]platform.Application
 	for {

@@ -204,7 +204,7 @@ func (p *Platform) furnish(ctx context.Context, plane string) error {
 	if err := addons.Ready(ctx, p.kubectl(plane), installed...); err != nil {
 		return err
 	}
-	if _, err := p.Kubectl(ctx, plane, "", "-n", "data", "wait", "--for=condition=Available", "--timeout=180s", "deployments", "--all"); err != nil {
+	if _, err := p.Kubectl(ctx, plane, "", "-n", "data", "wait", "--for=condition=Available", "--timeout=600s", "deployments", "--all"); err != nil {
 		return err
 	}
 	return p.openAPI(ctx, plane)
@@ -266,7 +266,7 @@ func (p *Platform) argocdReady(ctx context.Context) error {
 		return err
 	}
 	for name := range strings.FieldsSeq(out) {
-		if _, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "rollout", "status", name, "--timeout=300s"); err != nil {
+		if _, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "rollout", "status", name, "--timeout=900s"); err != nil {
 			return err
 		}
 	}
