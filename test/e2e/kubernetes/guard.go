@@ -114,8 +114,10 @@ func refusal(w http.ResponseWriter, err *apierrors.StatusError) {
 // writes tells whether a request leaves something behind.
 func writes(r *http.Request) bool {
 	switch r.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-		return !r.URL.Query().Has("dryRun")
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		return r.URL.Query().Get("dryRun") != metav1.DryRunAll
+	case http.MethodDelete:
+		return true // what its body says goes before the query
 	}
 	return false
 }
