@@ -24,17 +24,17 @@ type lanes struct {
 	slowLane   []*place // the oldest first
 }
 
-// place is the right to render.
+// place is the right to render. Its time counts from begin on.
 type place struct {
 	lanes       *lanes
 	application string
-	since       time.Time
 	// onSlow is called when the place moves to the slow lane, and end when it
 	// is needed for others.
 	onSlow, end func()
 
 	// Guarded by lanes.mu.
-	timer          *time.Timer
+	since          time.Time
+	timer          *time.Timer // nil before begin
 	isSlow, isDone bool
 }
 
@@ -55,11 +55,19 @@ func (l *lanes) acquire(ctx context.Context, application string, onSlow, end fun
 			return nil, context.Cause(ctx)
 		}
 	}
-	p := &place{lanes: l, application: application, since: time.Now(), onSlow: onSlow, end: end}
+	return &place{lanes: l, application: application, onSlow: onSlow, end: end}, nil
+}
+
+// begin starts the time of the place, the first time that it is called. What
+// its process needs to get ready is not the render's fault: on a busy machine
+// that alone may take longer than slowAfter.
+func (p *place) begin() {
+	l := p.lanes
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p.timer = time.AfterFunc(l.slowAfter, p.slowDown)
-	return p, nil
+	if p.timer == nil && !p.isDone {
+		p.since, p.timer = time.Now(), time.AfterFunc(l.slowAfter, p.slowDown)
+	}
 }
 
 // grant hands free places to those who wait. The caller holds mu.
@@ -108,7 +116,9 @@ func (p *place) release() (wasSlow bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.isDone = true
-	p.timer.Stop()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	if p.isSlow {
 		l.slow++
 		for i, other := range l.slowLane {

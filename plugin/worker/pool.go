@@ -20,7 +20,7 @@ const (
 	// safeTime is how long a slow render cannot be ended for others.
 	safeTime = 10 * time.Second
 	// startTime is what a new process may take to get ready, before the time
-	// of the render counts.
+	// of the render counts, for the timeout and for the slow lane.
 	startTime = 30 * time.Second
 )
 
@@ -158,6 +158,7 @@ func (p *Pool) Do(ctx context.Context, req Request) (Result, error) {
 	r, err := w.do(req, p.habits.known(req), p.opts.Timeout, func(stage string) {
 		if !started {
 			started = timer.Reset(p.opts.Timeout)
+			place.begin()
 		}
 		times.begin(stage)
 	})

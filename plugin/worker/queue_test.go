@@ -76,7 +76,31 @@ func mustAcquire(t *testing.T, l *lanes, application string, onSlow, end func())
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.begin()
 	return p
+}
+
+func TestProcessThatGetsReadyIsNotSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLanes()
+		var demoted atomic.Bool
+		p, err := l.acquire(t.Context(), "a", func() { demoted.Store(true) }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		p.begin()
+		time.Sleep(999 * time.Millisecond)
+		p.begin() // once is enough
+		if synctest.Wait(); demoted.Load() {
+			t.Error("the time before the beginning counts")
+		}
+		time.Sleep(time.Millisecond)
+		if synctest.Wait(); !demoted.Load() {
+			t.Error("not in the slow lane after a second")
+		}
+		p.release()
+	})
 }
 
 func TestSlowRenderLeavesItsPlace(t *testing.T) {

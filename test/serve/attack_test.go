@@ -31,6 +31,27 @@ func (s *server) state(t testing.TB) state {
 	}
 }
 
+// steady waits until the server is idle with its workers, and returns that
+// state. A worker that is being replaced, or a connection that is being closed,
+// is no state to compare with.
+func (s *server) steady(t testing.TB, workers int) state {
+	t.Helper()
+	last, same := s.state(t), 0
+	defer func() {
+		if t.Failed() {
+			t.Logf("the last state: %+v", last)
+		}
+	}()
+	until(t, fmt.Sprintf("an idle server with %d workers", workers), func() bool {
+		now := s.state(t)
+		if same++; now != last || now.Workers != workers || now.Zombies != 0 || now.InFlight != 0 || now.Queue != 0 {
+			last, same = now, 0
+		}
+		return same >= 10
+	})
+	return last
+}
+
 // settles waits until the state is the one before, or a better one.
 func (s *server) settles(t testing.TB, before state) {
 	t.Helper()
@@ -87,8 +108,7 @@ func TestAttacks(t *testing.T) {
 	for range 3 {
 		mustAnswer(t, s.socket, "warm")
 	}
-	until(t, "two workers", func() bool { return len(s.processes(t)) == 3 })
-	before := s.state(t)
+	before := s.steady(t, 2)
 
 	var alone, under []time.Duration
 	during := func(took *[]time.Duration, what func()) {

@@ -45,7 +45,7 @@ func TestSoak(t *testing.T) {
 	const clients, applications, oneInHostile = 50, 20, 20
 	s := start(t, nil, "--workers", "2", "--slow-workers", "1", "--timeout", "2s", "--memory-limit", "96Mi", "--slow-after", "200ms")
 	mustAnswer(t, s.socket, "warm")
-	before := s.state(t)
+	before := s.steady(t, 2)
 
 	prod := cmptest.CorePipeline(t, repository)
 	want, err := prod.Generate(within(t, time.Minute), s.socket)
