@@ -142,7 +142,7 @@ TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
-	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) $(GO) run ./platform/e2e build; }
+	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) HELM4=$(HELM4) $(GO) run ./platform/e2e build; }
 	cd test/e2e && $(E2E_TESTS) $(E2E_ALONE)
 	$(MAKE) e2e-servers
 	$(MAKE) e2e-criteria
@@ -176,7 +176,7 @@ e2e-kubeconfig: $(HELM3) $(HELM4) ## Run what needs only an API server on the cl
 # Without them, the tests say so.
 .PHONY: e2e-packages
 e2e-packages: ## Install the system's packages that the end-to-end tests need, or say which are missing
-	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap npm:npm redis-server:redis-server; do \
+	@for p in runc:runc nft:nftables iptables:iptables conntrack:conntrack ip:iproute2 nsenter:util-linux git:git debootstrap:debootstrap npm:npm redis-server:redis-server igzip:isal; do \
 	  command -v $${p%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -184,8 +184,8 @@ e2e-packages: ## Install the system's packages that the end-to-end tests need, o
 	else echo "the tests need the packages$$missing" >&2; fi
 
 .PHONY: e2e-up
-e2e-up: e2e-packages ## Leave clusters with Argo CD and the application to play with; needs root on Linux
-	$(E2E) $(GO) run ./platform/e2e up
+e2e-up: $(HELM4) e2e-packages ## Leave clusters with Argo CD and the application to play with; needs root on Linux
+	$(E2E) HELM4=$(HELM4) $(GO) run ./platform/e2e up
 
 .PHONY: e2e-down
 e2e-down: ## Take them away
@@ -245,7 +245,7 @@ $(HELM3):
 	GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
 
 $(HELM4):
-	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install helm.sh/helm/v4/cmd/helm@$(HELM4_VERSION)
+	CGO_ENABLED=0 GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install -ldflags=-s\ -w helm.sh/helm/v4/cmd/helm@$(HELM4_VERSION)
 
 $(KUSTOMIZE):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)

@@ -17,6 +17,7 @@ const (
 	ExternalSecretsVersion = "v0.16.2"
 
 	operatorPath        = "github.com/prometheus-operator/prometheus-operator"
+	traefikPath         = "github.com/traefik/traefik/v3"
 	externalSecretsPath = "github.com/external-secrets/external-secrets"
 	// codeGeneratorVersion is of the Kubernetes release that the operator is built on.
 	codeGeneratorVersion = "v0.33.3"
@@ -48,8 +49,9 @@ var (
 	}
 	// Traefik is the ingress controller.
 	Traefik = module{
-		name: "traefik", path: "github.com/traefik/traefik/v3", version: TraefikVersion,
-		packages: []string{"./cmd/traefik"}, ldflags: "-X github.com/traefik/traefik/v3/pkg/version.Version=3.5.3",
+		name: "traefik-without-dns-providers", path: traefikPath, version: TraefikVersion,
+		packages: []string{"./cmd/traefik"}, ldflags: "-X " + traefikPath + "/pkg/version.Version=3.5.3",
+		prepare: withoutDNSProviders,
 	}
 	// ExternalSecrets fills Secrets from a store. It is built with the provider that is made for tests and no other:
 	// those of the clouds are most of it, and nothing here could reach them.

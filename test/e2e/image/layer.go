@@ -3,9 +3,11 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"maps"
@@ -17,8 +19,8 @@ import (
 	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
 )
 
 // File is an entry of a layer. At most one of Source, Content and Link is set; with none it is a directory. The
@@ -55,7 +57,7 @@ func Files(files ...File) (v1.Layer, error) {
 		}
 	}
 	var out bytes.Buffer
-	err := compress(&out, func(t *tar.Writer) error {
+	made, err := compress(&out, func(t *tar.Writer) error {
 		for _, at := range slices.Sorted(maps.Keys(entries)) {
 			if err := entries[at].write(t); err != nil {
 				return err
@@ -66,8 +68,8 @@ func Files(files ...File) (v1.Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil }
-	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
+	made.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil }
+	return made, nil
 }
 
 func (f File) isDir() bool { return f.Source == "" && f.Content == "" && f.Link == "" }
@@ -119,7 +121,8 @@ func (f File) write(t *tar.Writer) error {
 // which the layer reads from as long as it is used. Sockets and devices are left out: a container has its own.
 func Tree(dir, target string) (v1.Layer, error) {
 	err := writeWhole(target, func(w io.Writer) error {
-		return compress(w, func(t *tar.Writer) error { return writeTree(t, dir, false) })
+		_, err := compress(w, func(t *tar.Writer) error { return writeTree(t, dir, false) })
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -129,16 +132,79 @@ func Tree(dir, target string) (v1.Layer, error) {
 
 // FromFile is the layer that Tree wrote to a file.
 func FromFile(target string) (v1.Layer, error) {
-	return tarball.LayerFromFile(target, tarball.WithMediaType(types.OCILayer))
+	l := layer{open: func() (io.ReadCloser, error) { return os.Open(target) }}
+	f, err := l.open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // opened for reading only
+	if l.digest, l.size, err = v1.SHA256(f); err != nil {
+		return nil, err
+	}
+	unpacked, err := l.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer unpacked.Close() //nolint:errcheck // opened for reading only
+	l.diffID, _, err = v1.SHA256(unpacked)
+	return l, err
 }
 
-func compress(w io.Writer, write func(*tar.Writer) error) error {
-	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+// layer is a v1.Layer that knows its digests from when it was made. That of the library would find them by reading and
+// unpacking all of it once more.
+type layer struct {
+	digest, diffID v1.Hash
+	size           int64
+	open           func() (io.ReadCloser, error)
+}
+
+func (l layer) Digest() (v1.Hash, error)            { return l.digest, nil }
+func (l layer) DiffID() (v1.Hash, error)            { return l.diffID, nil }
+func (l layer) Size() (int64, error)                { return l.size, nil }
+func (l layer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
+func (l layer) Compressed() (io.ReadCloser, error)  { return l.open() }
+func (l layer) Uncompressed() (io.ReadCloser, error) {
+	packed, err := l.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t := tar.NewWriter(z)
-	return errors.Join(write(t), t.Close(), z.Close())
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, errors.Join(err, packed.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{unpacked, packed}, nil
+}
+
+// compress writes a layer; the result cannot be opened yet.
+func compress(w io.Writer, write func(*tar.Writer) error) (layer, error) {
+	packed, unpacked := sum{hash: sha256.New()}, sum{hash: sha256.New()}
+	z, err := gzip.NewWriterLevel(io.MultiWriter(w, &packed), gzip.BestSpeed)
+	if err != nil {
+		return layer{}, err
+	}
+	t := tar.NewWriter(io.MultiWriter(z, &unpacked))
+	if err := errors.Join(write(t), t.Close(), z.Close()); err != nil {
+		return layer{}, err
+	}
+	return layer{digest: packed.digest(), diffID: unpacked.digest(), size: packed.size}, nil
+}
+
+// sum counts and hashes what is written to it.
+type sum struct {
+	hash hash.Hash
+	size int64
+}
+
+func (s *sum) Write(p []byte) (int, error) {
+	s.size += int64(len(p))
+	return s.hash.Write(p)
+}
+
+func (s *sum) digest() v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(s.hash.Sum(nil))}
 }
 
 // writeTree writes what is below dir, in the order of the names. With byRoot all of it is root's.

@@ -56,7 +56,7 @@ func TestApplication(t *testing.T) {
 	if len(manifest.Manifests) != 2 || digests[0] == digests[1] {
 		t.Errorf("two tags have the digests %v", digests)
 	}
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", `for f in "$0"/blobs/sha256/*; do tar -tzf "$f" 2>/dev/null; done`, dir).Output()
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `for f in "$0"/blobs/sha256/*; do tar -tzf "$f" 2>/dev/null || true; done`, dir).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

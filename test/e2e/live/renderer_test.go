@@ -97,11 +97,18 @@ func hardRefresh(t *testing.T, p *platform.Platform, selection ...string) time.D
 
 func compared(t *testing.T, p *platform.Platform, selection ...string) time.Duration {
 	t.Helper()
-	const left = `jsonpath={.items[*].metadata.annotations.argocd\.argoproj\.io/refresh}`
 	return eventually(t, 5*time.Minute, "the comparison of all", func() (bool, string) {
-		out, err := p.Kubectl(t.Context(), platform.Hub, "", append([]string{"-n", "argocd", "get", "applications.argoproj.io", "-o", left}, selection...)...)
-		return err == nil && out == "", fmt.Sprint(len(strings.Fields(out)), " wait, ", err)
+		left, err := refreshing(t, p, selection...)
+		return err == nil && left == 0, fmt.Sprint(left, " wait, ", err)
 	})
+}
+
+// refreshing is how many Applications wait for a comparison that was asked for.
+func refreshing(t *testing.T, p *platform.Platform, selection ...string) (int, error) {
+	t.Helper()
+	const left = `jsonpath={.items[*].metadata.annotations.argocd\.argoproj\.io/refresh}`
+	out, err := p.Kubectl(t.Context(), platform.Hub, "", append([]string{"-n", "argocd", "get", "applications.argoproj.io", "-o", left}, selection...)...)
+	return len(strings.Fields(out)), err
 }
 
 // many is how many Applications are refreshed at once.
@@ -202,6 +209,10 @@ func TestManyApplications(t *testing.T) {
 			t.Fatalf("repo-server runs as %+v", before)
 		}
 		disturb()
+		waiting, err := refreshing(t, p, selection...)
+		if err != nil || waiting == 0 {
+			t.Errorf("%s, but no Application was being rendered any more: %v", what, err)
+		}
 		// That it is gone is seen a moment after it is; only then is there a wait for what comes in its place.
 		eventually(t, 5*time.Minute, "another repo-server", func() (bool, string) {
 			now := repoServers(t, p)
@@ -216,7 +227,7 @@ func TestManyApplications(t *testing.T) {
 		for _, target := range platform.Targets {
 			good(t, p, target.Application())
 		}
-		report(t, 0, "%s while %d Applications are rendered: %d show an error; the next refresh compares all in %s", what, many, hit, took)
+		report(t, 0, "%s while %d of %d Applications are rendered: %d show an error; the next refresh compares all in %s", what, waiting, many, hit, took)
 	}
 	disturbed("the sidecar killed", func() { killSidecar(t, p) })
 	disturbed("the pod of repo-server deleted", func() {

@@ -2,10 +2,12 @@ package programs
 
 import (
 	"context"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -88,9 +90,33 @@ func CNI(ctx context.Context, name string) (string, error) {
 	return installed(ctx, "cni-plugins-"+cniVersion, "github.com/containernetworking/plugins/plugins/"+name, cniVersion)
 }
 
-// CoreDNS is the path of CoreDNS.
+// corednsPlugins are those that the cluster's Corefile names. The other fifty bring the clients of clouds, which are
+// most of what CoreDNS is compiled from.
+var corednsPlugins = []string{"cache", "errors", "health", "hosts", "kubernetes", "ready"}
+
+// CoreDNS is the path of CoreDNS with the plugins that the clusters use. Its own way of choosing them is a list of
+// imports that is generated.
 func CoreDNS(ctx context.Context) (string, error) {
-	return installed(ctx, "coredns-"+corednsVersion, "github.com/coredns/coredns", corednsVersion)
+	return kept(ctx, "coredns-"+corednsVersion+"-for-kubernetes", "coredns", func(ctx context.Context, scratch, target string) error {
+		const path = "github.com/coredns/coredns"
+		from, err := ModuleDir(ctx, path+"@"+corednsVersion)
+		if err != nil {
+			return err
+		}
+		dir := filepath.Join(scratch, "module")
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			return err
+		}
+		imports := "package plugin\n\nimport (\n"
+		for _, p := range corednsPlugins {
+			imports += fmt.Sprintf("\t_ %q\n", path+"/plugin/"+p)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "core", "plugin", "zplugin.go"), []byte(imports+")\n"), 0o644); err != nil {
+			return err
+		}
+		_, err = goTool(ctx, dir, "build", "-ldflags=-s -w", "-o", target, ".")
+		return err
+	})
 }
 
 // installed is a program of a module that needs no replacements.
@@ -108,12 +134,26 @@ func installed(ctx context.Context, key, path, version string) (string, error) {
 	})
 }
 
-// Helm4 is the path of Helm 4, with which Argo CD renders charts.
+// Helm4 is the path of Helm 4, with which Argo CD renders charts: that of HELM4 in the environment, as the Makefile
+// builds it, unless that one needs libraries of this machine, which a container would not have.
 func Helm4(ctx context.Context) (string, error) {
+	if p := os.Getenv("HELM4"); isStatic(p) {
+		return p, nil
+	}
 	return installed(ctx, "helm-"+helm4Version, "helm.sh/helm/v4/cmd/helm", helm4Version)
 }
 
 // Kustomize is the path of kustomize.
 func Kustomize(ctx context.Context) (string, error) {
 	return installed(ctx, "kustomize-"+kustomizeVersion, "sigs.k8s.io/kustomize/kustomize/v5", kustomizeVersion)
+}
+
+// isStatic tells whether a program runs without a dynamic linker.
+func isStatic(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // opened for reading only
+	return !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
