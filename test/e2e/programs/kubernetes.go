@@ -107,11 +107,13 @@ func CoreDNS(ctx context.Context) (string, error) {
 		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 			return err
 		}
-		imports := "package plugin\n\nimport (\n"
+		var imports strings.Builder
+		imports.WriteString("package plugin\n\nimport (\n")
 		for _, p := range corednsPlugins {
-			imports += fmt.Sprintf("\t_ %q\n", path+"/plugin/"+p)
+			fmt.Fprintf(&imports, "\t_ %q\n", path+"/plugin/"+p)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "core", "plugin", "zplugin.go"), []byte(imports+")\n"), 0o644); err != nil {
+		imports.WriteString(")\n")
+		if err := os.WriteFile(filepath.Join(dir, "core", "plugin", "zplugin.go"), []byte(imports.String()), 0o644); err != nil {
 			return err
 		}
 		_, err = goTool(ctx, dir, "build", "-ldflags=-s -w", "-o", target, ".")
