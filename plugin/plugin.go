@@ -61,11 +61,11 @@ type rendering struct {
 
 func render(ctx context.Context, tree fs.FS, req Request, opts Options) (rendering, error) {
 	var r rendering
+	opts.begin("loading the chart") // before anything that the request decides: its time counts from here
 	overlay, err := findOverlay(tree, req)
 	if err != nil {
 		return r, err
 	}
-	opts.begin("loading the chart")
 	chart, err := helm.Load(ctx, tree, req.dir())
 	if err != nil {
 		return r, explainFile(err)

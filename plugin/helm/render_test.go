@@ -198,6 +198,7 @@ func TestErrors(t *testing.T) {
 			[]string{"deploy/shop/charts/cache/Chart.yaml: ", "version"}},
 		{"broken Chart.yaml", map[string]string{"Chart.yaml": "name: [" + canary}, shop, []string{"deploy/shop/Chart.yaml: "}},
 		{"broken values.yaml", map[string]string{"values.yaml": "password: [" + canary}, shop, []string{"deploy/shop/values.yaml: "}},
+		{"deep values.yaml", map[string]string{"values.yaml": "a: " + strings.Repeat("[", 200_000)}, shop, []string{"deploy/shop/values.yaml: "}},
 		{"broken values.yaml of a dependency", map[string]string{
 			"charts/cache/Chart.yaml": "apiVersion: v2\nname: cache\nversion: 0.1.0\n", "charts/cache/values.yaml": "a: [" + canary,
 		}, shop, []string{"deploy/shop/charts/cache/values.yaml: "}},

@@ -43,7 +43,7 @@ func Apply(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
 	return nil
 }
 
-// Ready waits until the addons are ready, five minutes at most, and says all that are not.
+// Ready waits until the addons are ready, fifteen minutes at most, and says all that are not.
 func Ready(ctx context.Context, kubectl Kubectl, addons ...Addon) error {
 	deadline := time.Now().Add(15 * time.Minute)
 	var all error
