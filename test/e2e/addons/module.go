@@ -49,7 +49,7 @@ func (m module) Programs(ctx context.Context) (map[string]string, error) {
 		if m.tags != "" {
 			args = append(args, "-tags", m.tags)
 		}
-		env := goEnvironment()
+		env := programs.GoEnvironment()
 		if m.toolchain != "" {
 			env = append(env, "GOTOOLCHAIN="+m.toolchain)
 		}
@@ -145,13 +145,8 @@ func moduleDir(ctx context.Context, path, version string) (string, error) {
 	return info.Dir, nil
 }
 
-// goTool runs the go command outside of this project's modules, and without what a user's settings would change: with
-// -trimpath, too, nothing that the tests have compiled could be used again. What it builds links nothing of this
-// machine's.
+// goTool runs the go command outside of this project's modules. It does not say -trimpath: nothing that the tests have
+// compiled could be used again.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
-	return programs.Run(ctx, dir, goEnvironment(), "go", args...)
-}
-
-func goEnvironment() []string {
-	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off")
+	return programs.Run(ctx, dir, programs.GoEnvironment(), "go", args...)
 }

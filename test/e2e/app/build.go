@@ -42,7 +42,7 @@ func Build(ctx context.Context, dir string) (Application, error) {
 	if err := os.CopyFS(filepath.Join(dir, "src"), os.DirFS(filepath.Join(source, "src"))); err != nil {
 		return made, err
 	}
-	for _, name := range []string{"package.json", "tsconfig.json"} {
+	for _, name := range []string{"package.json", "tsconfig.json", "bundle.mjs"} {
 		if err := copyFile(filepath.Join(source, name), filepath.Join(dir, name)); err != nil {
 			return made, err
 		}
@@ -53,10 +53,12 @@ func Build(ctx context.Context, dir string) (Application, error) {
 		return made, err
 	}
 	compiler := filepath.Join(installed, toBuild, "node_modules", "typescript", "bin", "tsc")
-	if out, err := programs.Run(ctx, dir, os.Environ(), made.Node, compiler, "--project", "tsconfig.json"); err != nil {
-		return made, fmt.Errorf("compiling the application: %w\n%s", err, out)
+	for _, args := range [][]string{{compiler, "--project", "tsconfig.json"}, {"bundle.mjs"}} {
+		if out, err := programs.Run(ctx, dir, os.Environ(), made.Node, args...); err != nil {
+			return made, fmt.Errorf("building the application: %w\n%s", err, out)
+		}
 	}
-	if err := errors.Join(os.Remove(modules), os.RemoveAll(filepath.Join(dir, "src"))); err != nil {
+	if err := errors.Join(os.Remove(modules), os.RemoveAll(filepath.Join(dir, "src")), os.RemoveAll(filepath.Join(dir, "compiled"))); err != nil {
 		return made, err
 	}
 	return made, os.Symlink(filepath.Join(installed, toRun, "node_modules"), modules)

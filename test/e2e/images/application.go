@@ -28,7 +28,7 @@ func Application(ctx context.Context, dir string, tags ...string) (string, error
 	if err != nil {
 		return "", err
 	}
-	base, err := debianBase.layer(ctx)
+	base, err := debianPart.layer(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -44,13 +44,17 @@ func ArgoCD(ctx context.Context) (string, error) {
 		return "", err
 	}
 	// The paths have the versions in them.
-	sum := sha256.Sum256([]byte(strings.Join(slices.Concat([]string{program, helm, kustomize}, argocdRoles, debianBase.packages), " ")))
+	sum := sha256.Sum256([]byte(strings.Join(slices.Concat([]string{program, helm, kustomize}, argocdRoles, debianBase.packages, []string{debianPart.key()}), " ")))
 	return cached(strings.ReplaceAll(filepath.Base(argocdName), ":", "-")+"-"+hex.EncodeToString(sum[:4])+".tar", func(file string) error {
 		module, err := programs.Run(ctx, ".", os.Environ(), "go", "list", "-m", "-f", "{{.Dir}}", programs.ArgoCDModule)
 		if err != nil {
 			return err
 		}
 		base, err := debianBase.layer(ctx)
+		if err != nil {
+			return err
+		}
+		part, err := debianPart.layer(ctx)
 		if err != nil {
 			return err
 		}
@@ -85,7 +89,7 @@ func ArgoCD(ctx context.Context) (string, error) {
 				Env:    []string{debianPath, "USER=argocd", "GRPC_ENABLE_TXT_SERVICE_CONFIG=false"},
 				Layers: []v1.Layer{base, layer},
 			},
-			image.Image{Name: redisName, Entrypoint: []string{"/usr/bin/redis-server"}, User: "999", Layers: []v1.Layer{base}},
+			image.Image{Name: redisName, Entrypoint: []string{"/usr/bin/redis-server"}, User: "999", Layers: []v1.Layer{part}},
 		)
 	})
 }

@@ -41,10 +41,19 @@ var (
 // PostgresVersion is the one that the release of Debian has.
 const PostgresVersion = "15"
 
-// layer is that Debian. Its key is the list of packages.
+// layer is that Debian.
 func (d debian) layer(ctx context.Context) (v1.Layer, error) {
+	file, err := d.file(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return image.FromFile(file)
+}
+
+// file is the layer's file. Its key is the list of packages.
+func (d debian) file(ctx context.Context) (string, error) {
 	sum := sha256.Sum256([]byte(strings.Join(slices.Concat(d.packages, d.unused), " ")))
-	file, err := cached(fmt.Sprintf("debian-%s-%s.tar.gz", debianRelease, hex.EncodeToString(sum[:4])), func(file string) error {
+	return cached(fmt.Sprintf("debian-%s-%s.tar.gz", debianRelease, hex.EncodeToString(sum[:4])), func(file string) error {
 		if os.Geteuid() != 0 {
 			return errors.New("making a Debian needs root")
 		}
@@ -76,10 +85,6 @@ func (d debian) layer(ctx context.Context) (v1.Layer, error) {
 		_, err = image.Tree(root, file)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return image.FromFile(file)
 }
 
 // debianMirror is the address that apt of this machine uses.

@@ -128,7 +128,7 @@ func installed(ctx context.Context, key, path, version string) (string, error) {
 		name = filepath.Base(filepath.Dir(path)) // the major version is no name
 	}
 	return kept(ctx, key, name, func(ctx context.Context, scratch, target string) error {
-		env := append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off", "GOBIN="+scratch)
+		env := append(GoEnvironment(), "GOBIN="+scratch)
 		if _, err := Run(ctx, scratch, env, "go", "install", "-ldflags=-s -w", path+"@"+version); err != nil {
 			return err
 		}

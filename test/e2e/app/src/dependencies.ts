@@ -1,15 +1,21 @@
 // PostgreSQL, Redis and Kafka: connections with bounded waits, and what /ok wants to know about them.
 
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 import { Injectable } from '@nestjs/common';
 import { Producer, stringSerializers, type BaseOptions } from '@platformatic/kafka';
-import { Redis } from 'ioredis';
-import pg from 'pg';
+import type { Redis } from 'ioredis';
+import type pg from 'pg';
 import type { Logger } from 'pino';
 
 import type { Config } from './config.js';
 import type { Metrics } from './metrics.js';
+
+// Required, as OpenTelemetry sees an import only through a thread of its own, which takes longer than all else at the start.
+const require = createRequire(import.meta.url);
+const { Pool } = require('pg') as typeof import('pg');
+const ioredis = require('ioredis') as typeof import('ioredis');
 
 /** Longest wait for one dependency in a check; the readiness probe waits 3 s for all of them, which run side by side. */
 const checkMillis = 1000;
@@ -53,12 +59,12 @@ export class Dependencies {
 
   constructor(private readonly config: Config, private readonly log: Logger, private readonly metrics: Metrics) {
     const queryMillis = 5000 * config.timeoutFactor;
-    this.postgres = new pg.Pool({
+    this.postgres = new Pool({
       ...postgresOptions(config), max: config.postgres.pool, idleTimeoutMillis: 30_000,
       statement_timeout: queryMillis, query_timeout: queryMillis,
     });
     this.postgres.on('error', (error) => log.warn({ err: error }, 'PostgreSQL connection lost'));
-    this.redis = new Redis({
+    this.redis = new ioredis.Redis({
       host: config.redis.host, port: config.redis.port, ...(config.redis.password ? { password: config.redis.password } : {}),
       ...(config.redis.tls ? { tls: {} } : {}), connectTimeout: 2000, commandTimeout: checkMillis * config.timeoutFactor, maxRetriesPerRequest: 1,
       enableOfflineQueue: false, retryStrategy: (attempt) => Math.min(attempt * 100, 2000),

@@ -1,7 +1,5 @@
-// Loaded with `node --import` before the application, so that the clients it imports are instrumented. Where the traces
+// Loaded with `node --import` before the application, so that the clients it requires are instrumented. Where the traces
 // go, as whom and with which attributes is read from the standard variables OTEL_*, which the chart sets.
-
-import { register } from 'node:module';
 
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { IORedisInstrumentation } from '@opentelemetry/instrumentation-ioredis';
@@ -12,7 +10,6 @@ const unasked = new Set(['/health', '/ok', '/metrics']);
 
 let sdk: NodeSDK | undefined;
 if (process.env['TRACING_ENABLED'] === 'true') {
-  register('@opentelemetry/instrumentation/hook.mjs', import.meta.url);
   sdk = new NodeSDK({
     instrumentations: [
       new HttpInstrumentation({ ignoreIncomingRequestHook: (request) => unasked.has(request.url?.split('?')[0] ?? '') }),
