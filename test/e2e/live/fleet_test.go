@@ -11,7 +11,7 @@ import (
 
 // TestAddCluster: one file, and the application runs on another cluster; the others do not notice.
 func TestAddCluster(t *testing.T) {
-	t.Parallel() // with TestCriterion9SteadyLoad
+	t.Parallel()
 	criterion(t, 0)
 	p := deployed(t)
 	target := platform.Target{Name: "dev-eu-2", Environment: "dev", Ring: "main", Plane: platform.Main, Address: 1}

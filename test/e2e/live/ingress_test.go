@@ -19,6 +19,7 @@ const prod = "core-pipeline-prod"
 // Criterion 4: the Ingress of prod is served over TLS with the certificate that cert-manager made for it, and the
 // policy in its values takes effect.
 func TestCriterion4Ingress(t *testing.T) {
+	t.Parallel()
 	criterion(t, 4)
 	r := reachPlane(t, platform.Canary)
 	host, https := r.edge(t)

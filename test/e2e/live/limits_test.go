@@ -63,7 +63,7 @@ func (r *reach) podsOf(t *testing.T, selection ...string) map[string]pod {
 
 // Criterion 9: minutes of load take no pod to its memory limit, in any environment's size.
 func TestCriterion9SteadyLoad(t *testing.T) {
-	t.Parallel() // with TestAddCluster, which changes none of these
+	t.Parallel()
 	criterion(t, 9)
 	targets := []platform.Target{named(t, "dev-eu-1"), named(t, "staging-eu-1"), named(t, "prod-eu-1")}
 	before := map[string]map[string]pod{}

@@ -11,6 +11,7 @@ import (
 
 // TestCriterion1Lint: helm lint, in which warnings are errors, for every environment with both helms.
 func TestCriterion1Lint(t *testing.T) {
+	t.Parallel()
 	criterion(t, 1)
 	root, err := programs.Root()
 	if err != nil {

@@ -23,6 +23,7 @@ type logLine struct {
 // Criterion 6: every line is JSON with the fields that one looks for, and a request's line has the request's trace. The
 // lines are read from the kubelets, which keep them where a collector of logs finds them.
 func TestCriterion6Logs(t *testing.T) {
+	t.Parallel()
 	criterion(t, 6)
 	r := reachHub(t)
 	app := r.staging(t)

@@ -12,6 +12,7 @@ import (
 // Criterion 3: the ServiceMonitor makes targets of all ready pods, the dashboard's queries return data, and an alert of
 // the chart fires and clears.
 func TestCriterion3Metrics(t *testing.T) {
+	t.Parallel()
 	criterion(t, 3)
 	r := reachHub(t)
 	prometheus, app := r.prometheus(t), r.staging(t)

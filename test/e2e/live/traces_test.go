@@ -10,6 +10,7 @@ import (
 
 // Criterion 7: traces arrive where the values say, and say which service, environment and pod they are of.
 func TestCriterion7Traces(t *testing.T) {
+	t.Parallel()
 	criterion(t, 7)
 	r := reachHub(t)
 	app, tempo := r.staging(t), r.client(r.service(t, "monitoring", "tempo", "http"))
