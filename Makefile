@@ -60,9 +60,9 @@ build: ## Build both programs into bin/
 .PHONY: test
 test: ## Run the unit, golden, script, image and policy tests
 	$(GO) vet ./...
-	$(GO) test -timeout 30m $(RACE) $$($(GO) list ./... | grep -v -e /test/chart -e /test/serve)
+	$(GO) test -timeout 30m $(RACE) $$($(GO) list ./... | grep -v -e /test/chart -e /test/serve -e /test/workflows)
 	$(GO) test -timeout 30m ./test/serve # counts processes and measures waits: alone
-	$(GO) test -timeout 30m ./test/chart # renders thousands of times, and has nothing to race
+	$(GO) test -timeout 30m ./test/chart ./test/workflows # render and run thousands of times, and have nothing to race
 
 .PHONY: cross
 cross: ## Build core-pipeline for the other systems people use
@@ -92,7 +92,7 @@ lint: $(GOLANGCI) ## Run golangci-lint and check that go.mod is tidy; the first 
 .PHONY: workflows
 workflows: $(ACTIONLINT) ## Check the workflows with actionlint and against the rules of this repository, and run their steps
 	$(ACTIONLINT)
-	$(GO) test -count=1 ./test/workflows
+	$(GO) test -timeout 30m ./test/workflows
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what is called; asks vuln.go.dev
@@ -157,7 +157,7 @@ e2e-criteria: $(HELM3) $(HELM4) ## The part of e2e that shows the ten criteria
 
 .PHONY: e2e-servers
 e2e-servers: $(HELM3) $(HELM4) ## The part of e2e that needs no cluster
-	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) $$others
+	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) -p 2 $$others
 
 .PHONY: e2e-traps
 e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/traps.md says goes wrong

@@ -42,7 +42,7 @@ state = "%[1]s/state"
 [plugins."io.containerd.cri.v1.runtime"]
   enable_selinux = false
   restrict_oom_score_adj = true
-  # Otherwise it asks the shim of each pod every second: a quarter of two processors' time, with nine nodes on them.
+  # Otherwise it asks the shim of each pod every second: a quarter of two processors' time, with all nodes of a run on them.
   stats_collect_period = "30s"
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.cri.v1.runtime".cni]

@@ -22,6 +22,10 @@ env:
   TEST_ENDPOINTS: "true"
 `, strings.Join(images.Migration, `", "`))
 
+// smallValues let prod, with a pod more during a rollout and its migration, find a place on the one node of its second
+// cluster.
+const smallValues = "resources: {requests: {cpu: 200m}}\n"
+
 // account is what Argo CD uses in a cluster.
 const account = `apiVersion: v1
 kind: ServiceAccount
@@ -64,6 +68,9 @@ spec: {provider: {fake: {data: [{key: clusters/%s, value: %q}]}}}
 	values := applicationValues
 	if t.Plane == Hub || t.Plane == Canary {
 		values += addons.ClusterValues
+	}
+	if t.Plane == Main && t.Environment == "prod" {
+		values += smallValues
 	}
 	return p.Repository.Write(filepath.Join("argocd", "envs", t.Environment, "clusters", t.Name+".yaml"), values)
 }

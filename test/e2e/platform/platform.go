@@ -32,14 +32,13 @@ const (
 	Main   = "prod-eu-2"
 )
 
-// Planes are what Install needs. What runs on a node of the hub or of the canary finds a place on their others; each
-// cluster of prod has place for a pod more than it runs, as a rollout and a migration want it.
+// Planes are what Install needs. What runs on a node of the hub or of the canary finds a place on their other one.
 func Planes() []cluster.Plane {
 	return []cluster.Plane{
-		{Name: Hub, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}},
+		{Name: Hub, Zones: []string{"e2e-a", "e2e-b"}},
 		{Name: Dev, Zones: []string{"e2e-a"}},
-		{Name: Canary, Zones: []string{"e2e-a", "e2e-b", "e2e-b"}},
-		{Name: Main, Zones: []string{"e2e-a", "e2e-b"}},
+		{Name: Canary, Zones: []string{"e2e-a", "e2e-b"}},
+		{Name: Main, Zones: []string{"e2e-a"}},
 	}
 }
 
