@@ -115,6 +115,16 @@ func (m module) program(name string) func(context.Context) (string, error) {
 	}
 }
 
+// Build builds what is missing of the addon's programs.
+func (a Addon) Build(ctx context.Context) error {
+	for _, p := range a.programs {
+		if _, err := p.program(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Archive writes the addon's images into a file that containerd imports; what is missing of their programs is built.
 func (a Addon) Archive(ctx context.Context, file string) error {
 	var images []image.Image
