@@ -24,9 +24,12 @@ type part struct {
 	files []string // from the root
 }
 
+const libraryDir = "/usr/lib/x86_64-linux-gnu/"
+
 // debianPart is what Redis and Node.js need: the latter brings its program.
 var debianPart = part{of: debianBase, files: []string{
-	"/usr/bin/redis-server", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+	"/usr/bin/redis-server",
+	libraryDir + "libdl.so.2", libraryDir + "libpthread.so.0", libraryDir + "libstdc++.so.6",
 	"/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt",
 }}
 
@@ -76,7 +79,7 @@ func (p part) layer(ctx context.Context) (v1.Layer, error) {
 		}
 		slices.Sort(files)
 		for _, f := range slices.Compact(files) {
-			if err := copyResolved(root, f, kept); err != nil {
+			if err := copyResolved(ctx, root, f, kept); err != nil {
 				return err
 			}
 		}
@@ -105,21 +108,13 @@ func libraries(ctx context.Context, root, file string) ([]string, error) {
 }
 
 // copyResolved copies a file, not the links that lead to it, to the same path below another root.
-func copyResolved(root, file, to string) error {
-	// Links of the whole are relative, or stay within it; one that does not is refused with the file it names.
-	from, err := filepath.EvalSymlinks(filepath.Join(root, file))
+func copyResolved(ctx context.Context, root, file, to string) error {
+	// By a program that sees root as the root: links of the whole may be absolute.
+	out, err := programs.Run(ctx, ".", os.Environ(), "chroot", root, "/usr/bin/readlink", "-e", file)
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(from, root+"/") {
-		return fmt.Errorf("%s leads out of the image", file)
-	}
-	for _, merged := range []string{"/lib/", "/lib64/", "/bin/", "/sbin/"} {
-		if strings.HasPrefix(file, merged) {
-			file = "/usr" + file
-			break
-		}
-	}
+	from := filepath.Join(root, trim(out))
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -127,6 +122,12 @@ func copyResolved(root, file, to string) error {
 	info, err := os.Stat(from)
 	if err != nil {
 		return err
+	}
+	for _, merged := range []string{"/lib/", "/lib64/", "/bin/", "/sbin/"} {
+		if strings.HasPrefix(file, merged) {
+			file = "/usr" + file
+			break
+		}
 	}
 	target := filepath.Join(to, file)
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
