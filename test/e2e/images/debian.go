@@ -67,7 +67,8 @@ func (d debian) file(ctx context.Context) (string, error) {
 		}
 		defer programs.RemoveScratch(root)
 		env := append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if _, err := programs.Run(ctx, ".", env, "debootstrap", "--variant=minbase", "--include="+strings.Join(d.packages, ","), debianRelease, root, mirror); err != nil {
+		// What it mounts goes with it, also when it is killed: it must not be there when the folder is removed.
+		if _, err := programs.Run(ctx, ".", env, "unshare", "--mount", "debootstrap", "--variant=minbase", "--include="+strings.Join(d.packages, ","), debianRelease, root, mirror); err != nil {
 			return fmt.Errorf("making a Debian (package debootstrap): %w", err)
 		}
 		waste := []string{"var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info"}
