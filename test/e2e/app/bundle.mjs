@@ -14,11 +14,13 @@ await build({
   format: 'esm',
   target: 'node24',
   external: [
-    // What OpenTelemetry changes when it is loaded, and what reads files beside its own.
+    // What OpenTelemetry changes when it is loaded.
     ...Object.keys(manifest.dependencies),
     // What NestJS loads if it is there.
     '@nestjs/microservices', '@nestjs/websockets', 'class-transformer', 'class-validator',
   ],
+  // The same with its WebAssembly within it.
+  alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
   // For the modules of the older kind among those that are bundled.
   banner: { js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);" },
   logLevel: 'warning',
