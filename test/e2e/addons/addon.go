@@ -27,8 +27,11 @@ var ClusterValues string
 type Addon struct {
 	// Name is that of the file with its manifests.
 	Name string
-	// upstream are manifests that its project publishes, as files and folders of modules: definitions and roles.
+	// upstream are manifests that its project publishes, as files and folders of modules: definitions and roles. Of the
+	// definitions only what its programs ask for here: every one costs each API server, and Argo CD, which watches it.
 	upstream []published
+	// charts are the definitions among them of what the chart makes: a cluster without the addon has these.
+	charts []published
 	// programs are the images, each with one program.
 	programs []packed
 	// ready are the objects to wait for and the condition: an argument of kubectl wait.
@@ -48,6 +51,11 @@ type packed struct {
 
 type readiness struct{ namespace, object, condition string }
 
+const (
+	operatorDefinitions = "example/prometheus-operator-crd/monitoring.coreos.com_"
+	traefikDefinitions  = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
+)
+
 // All is every addon, in the order in which they are installed.
 func All() []Addon {
 	return []Addon{
@@ -60,7 +68,8 @@ func All() []Addon {
 		{
 			Name: "external-secrets",
 			upstream: []published{{ExternalSecrets.path, ExternalSecrets.version, []string{
-				"config/crds/bases",
+				"config/crds/bases/external-secrets.io_clustersecretstores.yaml", "config/crds/bases/external-secrets.io_externalsecrets.yaml",
+				"config/crds/bases/external-secrets.io_secretstores.yaml",
 			}}},
 			programs: []packed{{"core-pipeline.test/external-secrets:v0.16.2", ExternalSecrets.program("external-secrets")}},
 			ready: []readiness{
@@ -77,9 +86,9 @@ func All() []Addon {
 		{
 			Name: "traefik",
 			upstream: []published{{Traefik.path, Traefik.version, []string{
-				"docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
-				"docs/content/reference/dynamic-configuration/kubernetes-crd-rbac.yml",
+				traefikDefinitions, "docs/content/reference/dynamic-configuration/kubernetes-crd-rbac.yml",
 			}}},
+			charts:   []published{{Traefik.path, Traefik.version, []string{traefikDefinitions}}},
 			programs: []packed{{"docker.io/library/traefik:v3.5.3", Traefik.program("traefik")}},
 			ready:    []readiness{{"traefik", "deployment/traefik", "Available"}},
 		},
@@ -91,8 +100,12 @@ func All() []Addon {
 		{
 			Name: "prometheus",
 			upstream: []published{{PrometheusOperator.path, PrometheusOperator.version, []string{
-				"example/prometheus-operator-crd",
+				operatorDefinitions + "prometheuses.yaml", operatorDefinitions + "prometheusrules.yaml", operatorDefinitions + "servicemonitors.yaml",
+				operatorDefinitions + "podmonitors.yaml", operatorDefinitions + "probes.yaml",
 				"example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml", "example/rbac/prometheus/prometheus-cluster-role.yaml",
+			}}},
+			charts: []published{{PrometheusOperator.path, PrometheusOperator.version, []string{
+				operatorDefinitions + "prometheusrules.yaml", operatorDefinitions + "servicemonitors.yaml",
 			}}},
 			programs: []packed{
 				{"quay.io/prometheus/prometheus:v3.16.0", Prometheus.program("prometheus")},
@@ -144,9 +157,14 @@ func (a Addon) Archive(ctx context.Context, file string) error {
 }
 
 // Definitions are the manifests that its project publishes. They have to be in the cluster before the others.
-func (a Addon) Definitions(ctx context.Context) (string, error) {
+func (a Addon) Definitions(ctx context.Context) (string, error) { return read(ctx, a.upstream) }
+
+// ChartDefinitions are those of what the chart makes, for a cluster without the addon.
+func (a Addon) ChartDefinitions(ctx context.Context) (string, error) { return read(ctx, a.charts) }
+
+func read(ctx context.Context, manifests []published) (string, error) {
 	var all strings.Builder
-	for _, u := range a.upstream {
+	for _, u := range manifests {
 		root, err := moduleDir(ctx, u.path, u.version)
 		if err != nil {
 			return "", err

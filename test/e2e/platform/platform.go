@@ -141,7 +141,7 @@ func (p *Platform) pushImages(ctx context.Context) error {
 // requests in from outside beside the canary. All have what an Application needs to be healthy.
 var elsewhere = map[string]string{"prometheus": Hub, "otlp": Hub, "traefik": Canary, "cert-manager": Canary}
 
-// addonsOf is which addons a plane has, and of which it has the definitions only.
+// addonsOf is which addons a plane has, and of which it has only what the chart makes objects of.
 func addonsOf(plane string) (installed, defined []addons.Addon) {
 	for _, a := range addons.All() {
 		if only, there := elsewhere[a.Name]; !there || only == plane {
@@ -187,7 +187,7 @@ func (p *Platform) furnish(ctx context.Context, plane string) error {
 	}
 	installed, defined := addonsOf(plane)
 	for _, a := range defined {
-		definitions, err := a.Definitions(ctx)
+		definitions, err := a.ChartDefinitions(ctx)
 		if err != nil {
 			return err
 		}
