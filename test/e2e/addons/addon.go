@@ -70,6 +70,7 @@ func All() []Addon {
 			upstream: []published{{ExternalSecrets.path, ExternalSecrets.version, []string{
 				"config/crds/bases/external-secrets.io_clustersecretstores.yaml", "config/crds/bases/external-secrets.io_externalsecrets.yaml",
 				"config/crds/bases/external-secrets.io_secretstores.yaml",
+				"config/crds/bases/generators.external-secrets.io_generatorstates.yaml", // it ends after two minutes without
 			}}},
 			programs: []packed{{"core-pipeline.test/external-secrets:v0.16.2", ExternalSecrets.program("external-secrets")}},
 			ready: []readiness{
