@@ -40,6 +40,22 @@ func workload(t *testing.T, p *platform.Platform, target platform.Target) deploy
 	return d
 }
 
+// form is a Deployment as it is written down, but for the number of its replicas: that is the autoscaler's.
+func form(t *testing.T, p *platform.Platform, target platform.Target) string {
+	t.Helper()
+	var d struct {
+		Metadata struct{ UID string }
+		Spec     map[string]any
+	}
+	object(t, p, target.Plane, &d, "deployment", "core-pipeline", "-n", target.Namespace())
+	delete(d.Spec, "replicas")
+	text, err := json.Marshal(d)
+	if err != nil || d.Metadata.UID == "" {
+		t.Fatalf("the Deployment of %s: %s, %v", target.Name, text, err)
+	}
+	return string(text)
+}
+
 func object(t *testing.T, p *platform.Platform, plane string, into any, args ...string) {
 	t.Helper()
 	out := kubectl(t, p, plane, append([]string{"get", "-o", "json"}, args...)...)
