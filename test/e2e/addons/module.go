@@ -2,7 +2,6 @@ package addons
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -134,19 +133,10 @@ func copyModule(ctx context.Context, dir, path, version string) error {
 
 // moduleDir is where the module cache has a module.
 func moduleDir(ctx context.Context, path, version string) (string, error) {
-	out, err := goTool(ctx, os.TempDir(), "mod", "download", "-json", path+"@"+version)
-	if err != nil {
-		return "", err
-	}
-	var info struct{ Dir string }
-	if err := json.Unmarshal([]byte(out), &info); err != nil {
-		return "", fmt.Errorf("reading where %s is: %w", path, err)
-	}
-	return info.Dir, nil
+	return programs.ModuleDir(ctx, path+"@"+version)
 }
 
-// goTool runs the go command outside of this project's modules. It does not say -trimpath: nothing that the tests have
-// compiled could be used again.
+// goTool runs the go command outside of this project's modules.
 func goTool(ctx context.Context, dir string, args ...string) (string, error) {
 	return programs.Run(ctx, dir, programs.GoEnvironment(), "go", args...)
 }

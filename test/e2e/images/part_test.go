@@ -50,6 +50,9 @@ func TestPart(t *testing.T) {
 			t.Errorf("%s: %v: %s", command[0], err, out)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(root, "usr", "bin", "git")); err == nil {
+		t.Error("it has what only Argo CD needs")
+	}
 	if info, err := os.Stat(filepath.Join(root, "etc", "ssl", "certs", "ca-certificates.crt")); err != nil || info.Size() == 0 {
 		t.Errorf("the certificates: %v", err)
 	}
