@@ -13,6 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 )
 
 //go:embed manifests
@@ -139,22 +140,22 @@ func (a Addon) Build(ctx context.Context) error {
 	return nil
 }
 
-// Archive writes the addon's images into a file that containerd imports; what is missing of their programs is built.
-func (a Addon) Archive(ctx context.Context, file string) error {
-	var images []image.Image
+// Images are the addon's; what is missing of their programs is built.
+func (a Addon) Images(ctx context.Context) ([]image.Image, error) {
+	var all []image.Image
 	for _, p := range a.programs {
 		program, err := p.program(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		target := "/bin/" + filepath.Base(program)
-		layer, err := image.Files(image.File{Path: target, Source: program, Mode: 0o755}, image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777})
+		layer, err := images.Program(program, image.File{Path: target, Source: program, Mode: 0o755}, image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		images = append(images, image.Image{Name: p.image, Entrypoint: []string{target}, User: "65534", Layers: []v1.Layer{layer}})
+		all = append(all, image.Image{Name: p.image, Entrypoint: []string{target}, User: "65534", Layers: []v1.Layer{layer}})
 	}
-	return image.Write(file, images...)
+	return all, nil
 }
 
 // Definitions are the manifests that its project publishes. They have to be in the cluster before the others.

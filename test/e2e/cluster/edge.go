@@ -15,12 +15,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
+// registryDir is where the registry has its blobs, by algorithm and digest.
+const registryDir = "registry"
+
 // Edge serves the run's proxy at the listener it is given, and in the network namespace it is started in the registry
 // and the Git server.
 func Edge(ctx context.Context, c *Config, listener net.Listener) error {
 	images := &http.Server{
 		Addr: Registry, ReadHeaderTimeout: time.Minute,
-		Handler: registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(c.path("registry")))),
+		Handler: registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(c.path(registryDir)))),
 	}
 	pki := c.path("pki", c.Planes[0].Name)
 	git := &http.Server{

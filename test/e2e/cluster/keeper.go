@@ -117,7 +117,7 @@ func Keep(ctx context.Context, dir string, wanted Wanted) (err error) {
 	if err := c.writePKI(); err != nil {
 		return err
 	}
-	for _, sub := range []string{"git", "registry"} {
+	for _, sub := range []string{"git", registryDir} {
 		if err := os.MkdirAll(c.path(sub), 0o700); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"archive/tar"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +11,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Image is one image of an archive, for linux/amd64.
+// Image is an image for linux/amd64.
 type Image struct {
 	Name       string // with registry and tag: docker.io/library/redis:8. It is kept as it is
 	Entrypoint []string
@@ -34,45 +32,16 @@ var created = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 const debianPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// containerdName is the annotation that containerd takes an imported image's name from; the standard one has the tag only.
-const containerdName = "io.containerd.image.name"
-
-// Write makes an archive of images. A layer that several of them have is in it once. The archive appears under its
-// name when it is complete.
-func Write(archive string, images ...Image) error {
-	if len(images) == 0 {
-		return errors.New("an archive needs an image")
+// Make makes the image. Its name has to have a tag.
+func (i Image) Make() (v1.Image, error) {
+	if _, err := name.NewTag(i.Name, name.StrictValidation); err != nil {
+		return nil, fmt.Errorf("naming an image: %w", err)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(archive), ".layout-")
+	made, err := i.make()
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("making image %s: %w", i.Name, err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the next run does not use it
-	to, err := layout.Write(dir, empty.Index)
-	if err != nil {
-		return err
-	}
-	for _, i := range images {
-		tag, err := name.NewTag(i.Name, name.StrictValidation)
-		if err != nil {
-			return fmt.Errorf("naming an image: %w", err)
-		}
-		made, err := i.make()
-		if err != nil {
-			return fmt.Errorf("making image %s: %w", i.Name, err)
-		}
-		annotations := map[string]string{containerdName: i.Name, "org.opencontainers.image.ref.name": tag.TagStr()}
-		if err := to.AppendImage(made, layout.WithAnnotations(annotations)); err != nil {
-			return fmt.Errorf("writing image %s: %w", i.Name, err)
-		}
-	}
-	return writeWhole(archive, func(w io.Writer) error {
-		t := tar.NewWriter(w)
-		if err := writeTree(t, dir, true); err != nil {
-			return err
-		}
-		return t.Close()
-	})
+	return made, nil
 }
 
 func (i Image) make() (v1.Image, error) {

@@ -2,19 +2,16 @@ package image
 
 import (
 	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
@@ -96,9 +93,8 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestWrite reads an archive of two images back with another part of the library, and holds that the same input gives
-// the same bytes and a shared layer is there once.
-func TestWrite(t *testing.T) {
+// TestMake holds an image to what it is asked to be, and that the same input gives the same bytes.
+func TestMake(t *testing.T) {
 	base, err := Files(File{Path: "/etc/passwd", Content: "root:x:0:0::/:\n"})
 	if err != nil {
 		t.Fatal(err)
@@ -107,50 +103,12 @@ func TestWrite(t *testing.T) {
 		Name: "quay.io/argoproj/argocd:v3.6.1", Entrypoint: []string{"/usr/bin/tini", "--"}, Cmd: []string{"argocd"}, User: "999",
 		Env: []string{"HOME=/home/argocd"}, WorkingDir: "/home/argocd", Layers: []v1.Layer{base},
 	}
-	two := Image{Name: "docker.io/library/redis:8", Entrypoint: []string{"/usr/bin/redis-server"}, Layers: []v1.Layer{base}}
-	dir := t.TempDir()
-	first, second := filepath.Join(dir, "first.tar"), filepath.Join(dir, "second.tar")
-	if err := errors.Join(Write(first, one, two), Write(second, one, two)); err != nil {
-		t.Fatal(err)
-	}
-	a, b := read(t, first), read(t, second)
-	if !bytes.Equal(a, b) {
-		t.Error("the same images gave other bytes")
-	}
-	left, err := filepath.Glob(filepath.Join(dir, ".*"))
-	if err != nil || len(left) != 0 {
-		t.Errorf("Write has left %v, %v", left, err)
-	}
-
-	unpacked := t.TempDir()
-	names := untar(t, unpacked, a)
-	if blobs := slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, "blobs/sha256/") }); len(blobs) != 5 {
-		t.Errorf("%d blobs, want 2 manifests, 2 configurations and 1 layer: %q", len(blobs), blobs)
-	}
-	index, err := layout.ImageIndexFromPath(unpacked)
+	made, err := one.Make()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := validate.Index(index); err != nil {
+	if err := validate.Image(made); err != nil {
 		t.Error(err)
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, m := range manifest.Manifests {
-		got = append(got, m.Annotations[containerdName])
-		if m.MediaType != "application/vnd.oci.image.manifest.v1+json" {
-			t.Errorf("%s is an %s", got[len(got)-1], m.MediaType)
-		}
-	}
-	if diff := cmp.Diff([]string{"quay.io/argoproj/argocd:v3.6.1", "docker.io/library/redis:8"}, got); diff != "" {
-		t.Error(diff)
-	}
-	made, err := index.Image(manifest.Manifests[0].Digest)
-	if err != nil {
-		t.Fatal(err)
 	}
 	config, err := made.ConfigFile()
 	if err != nil {
@@ -159,6 +117,62 @@ func TestWrite(t *testing.T) {
 	wantConfig := v1.Config{Entrypoint: one.Entrypoint, Cmd: one.Cmd, User: "999", Env: one.Env, WorkingDir: one.WorkingDir}
 	if diff := cmp.Diff(wantConfig, config.Config); diff != "" {
 		t.Error(diff)
+	}
+	manifest, err := made.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if manifest.MediaType != "application/vnd.oci.image.manifest.v1+json" {
+		t.Errorf("it is an %s", manifest.MediaType)
+	}
+	again, err := one.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, errA := made.Digest()
+	b, errB := again.Digest()
+	if a != b || errors.Join(errA, errB) != nil {
+		t.Errorf("the same image has the digests %s and %s, %v, %v", a, b, errA, errB)
+	}
+}
+
+// TestFromFile: a layer is the same when it is read again, with the sums that were written beside it, without, and with
+// those of another file.
+func TestFromFile(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "layer.tar.gz")
+	made, err := FilesTo(target, File{Path: "/etc/passwd", Content: "root:x:0:0::/:\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inMemory, err := Files(File{Path: "/etc/passwd", Content: "root:x:0:0::/:\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Blob(made) != target || Blob(inMemory) != "" {
+		t.Errorf("the files of the layers are %q and %q", Blob(made), Blob(inMemory))
+	}
+	want, err := inMemory.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prepare := range []func() error{
+		func() error { return nil },
+		func() error { return os.Remove(target + sums) },
+		func() error { return os.WriteFile(target+sums, []byte("1 sha256:aa sha256:bb"), 0o644) },
+	} {
+		if err := prepare(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := FromFile(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate.Layer(again); err != nil {
+			t.Error(err)
+		}
+		if got, err := again.Digest(); err != nil || got != want {
+			t.Errorf("the digest is %s, not %s, %v", got, want, err)
+		}
 	}
 }
 
@@ -176,14 +190,17 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
-	dir := t.TempDir()
-	for _, images := range [][]Image{{}, {{Name: "no tag"}}, {{Name: "redis"}}} {
-		if err := Write(filepath.Join(dir, "x.tar"), images...); err == nil {
-			t.Errorf("%v is no image", images)
+	for _, i := range []Image{{}, {Name: "no tag"}, {Name: "redis"}} {
+		if _, err := i.Make(); err == nil {
+			t.Errorf("%v is no image", i)
 		}
 	}
+	dir := t.TempDir()
+	if _, err := FilesTo(filepath.Join(dir, "x.tar.gz"), File{Path: "/x", Source: dir}); err == nil {
+		t.Error("a directory is no source")
+	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-		t.Errorf("Write has left %v, %v", left, err)
+		t.Errorf("FilesTo has left %v, %v", left, err)
 	}
 }
 
@@ -213,40 +230,4 @@ func entries(t *testing.T, layer v1.Layer) []string {
 		}
 		out = append(out, strings.TrimSuffix(line+" "+string(data)+h.Linkname, " "))
 	}
-}
-
-func untar(t *testing.T, dir string, archive []byte) []string {
-	t.Helper()
-	var names []string
-	for r := tar.NewReader(bytes.NewReader(archive)); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return names
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := filepath.Join(dir, h.Name)
-		if h.Typeflag == tar.TypeDir {
-			err = os.MkdirAll(at, 0o755)
-		} else {
-			names = append(names, h.Name)
-			var data []byte
-			if data, err = io.ReadAll(r); err == nil {
-				err = os.WriteFile(at, data, 0o644)
-			}
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func read(t *testing.T, file string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }

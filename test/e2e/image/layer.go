@@ -37,39 +37,62 @@ type File struct {
 
 // Files is a layer of single files. It is held in memory.
 func Files(files ...File) (v1.Layer, error) {
-	entries := map[string]File{}
-	for _, f := range files {
-		if f.Path != path.Clean(f.Path) || !path.IsAbs(f.Path) || f.Path == "/" {
-			return nil, fmt.Errorf("path %q in an image: give it from the root and without detours", f.Path)
-		}
-		if _, twice := entries[f.Path]; twice && !f.isDir() {
-			return nil, fmt.Errorf("path %s in an image is given twice", f.Path)
-		}
-		entries[f.Path] = f
-	}
-	for _, f := range files {
-		for at := path.Dir(f.Path); at != "/"; at = path.Dir(at) {
-			if above, given := entries[at]; !given {
-				entries[at] = File{Path: at}
-			} else if !above.isDir() {
-				return nil, fmt.Errorf("path %s in an image is below the file %s", f.Path, at)
-			}
-		}
+	all, err := withDirectories(files)
+	if err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
-	made, err := compress(&out, func(t *tar.Writer) error {
-		for _, at := range slices.Sorted(maps.Keys(entries)) {
-			if err := entries[at].write(t); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	made, err := compress(&out, all.write)
 	if err != nil {
 		return nil, err
 	}
 	made.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil }
 	return made, nil
+}
+
+// FilesTo is Files with a layer that is written to target, which the layer reads from as long as it is used.
+func FilesTo(target string, files ...File) (v1.Layer, error) {
+	all, err := withDirectories(files)
+	if err != nil {
+		return nil, err
+	}
+	return writeTo(target, all.write)
+}
+
+// contents are the entries of a layer, by path.
+type contents map[string]File
+
+// withDirectories adds the directories above files.
+func withDirectories(files []File) (contents, error) {
+	all := contents{}
+	for _, f := range files {
+		if f.Path != path.Clean(f.Path) || !path.IsAbs(f.Path) || f.Path == "/" {
+			return nil, fmt.Errorf("path %q in an image: give it from the root and without detours", f.Path)
+		}
+		if _, twice := all[f.Path]; twice && !f.isDir() {
+			return nil, fmt.Errorf("path %s in an image is given twice", f.Path)
+		}
+		all[f.Path] = f
+	}
+	for _, f := range files {
+		for at := path.Dir(f.Path); at != "/"; at = path.Dir(at) {
+			if above, given := all[at]; !given {
+				all[at] = File{Path: at}
+			} else if !above.isDir() {
+				return nil, fmt.Errorf("path %s in an image is below the file %s", f.Path, at)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (c contents) write(t *tar.Writer) error {
+	for _, at := range slices.Sorted(maps.Keys(c)) {
+		if err := c[at].write(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f File) isDir() bool { return f.Source == "" && f.Content == "" && f.Link == "" }
@@ -120,19 +143,37 @@ func (f File) write(t *tar.Writer) error {
 // Tree is a layer of all that is below a directory, with owners and modes as they are there. It is written to target,
 // which the layer reads from as long as it is used. Sockets and devices are left out: a container has its own.
 func Tree(dir, target string) (v1.Layer, error) {
-	err := writeWhole(target, func(w io.Writer) error {
-		_, err := compress(w, func(t *tar.Writer) error { return writeTree(t, dir, false) })
+	return writeTo(target, func(t *tar.Writer) error { return writeTree(t, dir) })
+}
+
+func writeTo(target string, write func(*tar.Writer) error) (v1.Layer, error) {
+	// Those of what was there before.
+	if err := os.Remove(target + sums); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var made layer
+	err := writeWhole(target, func(w io.Writer) (err error) {
+		made, err = compress(w, write)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return FromFile(target)
+	made.from(target)
+	return made, made.writeSums()
 }
 
-// FromFile is the layer that Tree wrote to a file.
+// sums is what the name of a layer's file ends with that has its size and its digests. They need not be found again by
+// unpacking all of it.
+const sums = ".sums"
+
+// FromFile is the layer that Tree or FilesTo wrote to a file.
 func FromFile(target string) (v1.Layer, error) {
-	l := layer{open: func() (io.ReadCloser, error) { return os.Open(target) }}
+	var l layer
+	l.from(target)
+	if l.readSums() {
+		return l, nil
+	}
 	f, err := l.open()
 	if err != nil {
 		return nil, err
@@ -146,8 +187,18 @@ func FromFile(target string) (v1.Layer, error) {
 		return nil, err
 	}
 	defer unpacked.Close() //nolint:errcheck // opened for reading only
-	l.diffID, _, err = v1.SHA256(unpacked)
-	return l, err
+	if l.diffID, _, err = v1.SHA256(unpacked); err != nil {
+		return nil, err
+	}
+	return l, l.writeSums()
+}
+
+// Blob is the file that has a layer as it is in a registry, or empty if there is none.
+func Blob(l v1.Layer) string {
+	if l, ours := l.(layer); ours {
+		return l.file
+	}
+	return ""
 }
 
 // layer is a v1.Layer that knows its digests from when it was made. That of the library would find them by reading and
@@ -156,6 +207,35 @@ type layer struct {
 	digest, diffID v1.Hash
 	size           int64
 	open           func() (io.ReadCloser, error)
+	file           string // that open opens, if it does
+}
+
+func (l *layer) from(file string) {
+	l.file, l.open = file, func() (io.ReadCloser, error) { return os.Open(file) }
+}
+
+// readSums says whether there are the sums of a file of this size.
+func (l *layer) readSums() bool {
+	data, err := os.ReadFile(l.file + sums)
+	if err != nil {
+		return false
+	}
+	var packed, unpacked string
+	if _, err := fmt.Sscan(string(data), &l.size, &packed, &unpacked); err != nil {
+		return false
+	}
+	info, errFile := os.Stat(l.file)
+	var errPacked, errUnpacked error
+	l.digest, errPacked = v1.NewHash(packed)
+	l.diffID, errUnpacked = v1.NewHash(unpacked)
+	return errors.Join(errFile, errPacked, errUnpacked) == nil && info.Size() == l.size
+}
+
+func (l layer) writeSums() error {
+	return writeWhole(l.file+sums, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, l.size, l.digest, l.diffID)
+		return err
+	})
 }
 
 func (l layer) Digest() (v1.Hash, error)            { return l.digest, nil }
@@ -207,8 +287,8 @@ func (s *sum) digest() v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(s.hash.Sum(nil))}
 }
 
-// writeTree writes what is below dir, in the order of the names. With byRoot all of it is root's.
-func writeTree(t *tar.Writer, dir string, byRoot bool) error {
+// writeTree writes what is below dir, in the order of the names.
+func writeTree(t *tar.Writer, dir string) error {
 	type inode struct{ device, number uint64 }
 	first := map[inode]string{} // files with several names: the first that was written
 	return filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
@@ -225,7 +305,7 @@ func writeTree(t *tar.Writer, dir string, byRoot bool) error {
 		}
 		h := &tar.Header{Name: filepath.ToSlash(within), Mode: tarMode(info.Mode()), ModTime: created, Format: tar.FormatPAX}
 		system, ok := info.Sys().(*syscall.Stat_t)
-		if ok && !byRoot {
+		if ok {
 			h.Uid, h.Gid = int(system.Uid), int(system.Gid)
 		}
 		switch mode := info.Mode(); {

@@ -16,38 +16,38 @@ import (
 // Migration is the command that brings the application's schema up to date, for the chart's hooks.migration.
 var Migration = []string{"node", "dist/migrate.js"}
 
-// Application is an archive with the application of package app under its name and these tags. Each is another image:
+// Application is the application of package app under its name and these tags. Each is another image:
 // APP_VERSION, which it answers with, is the tag. Node.js and the modules are a layer that stays in the user's cache.
-func Application(ctx context.Context, dir string, tags ...string) (string, error) {
-	build, err := os.MkdirTemp(dir, "application-")
+func Application(ctx context.Context, tags ...string) ([]image.Image, error) {
+	build, err := os.MkdirTemp("", "cp-application-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer programs.RemoveScratch(build)
 	built, err := app.Build(ctx, build)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	base, err := debianPart.layer(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	modules, err := applicationModules(built)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	const at = "/app/"
 	files := []image.File{{Path: at + "package.json", Source: filepath.Join(built.Dir, "package.json"), Mode: 0o644}}
 	scripts, err := filepath.Glob(filepath.Join(built.Dir, "dist", "*.js"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, s := range scripts {
 		files = append(files, image.File{Path: at + "dist/" + filepath.Base(s), Source: s, Mode: 0o644})
 	}
 	program, err := image.Files(files...)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var made []image.Image
 	for _, tag := range tags {
@@ -59,8 +59,7 @@ func Application(ctx context.Context, dir string, tags ...string) (string, error
 			Layers:     []v1.Layer{base, modules, program},
 		})
 	}
-	file := filepath.Join(dir, "application.tar")
-	return file, image.Write(file, made...)
+	return made, nil
 }
 
 // applicationModules is the layer of what the lock file installs.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -28,33 +28,25 @@ var argocdRoles = []string{
 	"k8s-auth", "commit-server",
 }
 
-// ArgoCD is an archive with the images of Argo CD's own install manifests, that of Dex excepted: laid out as Argo CD's
+// ArgoCD are the images of Argo CD's own install manifests, that of Dex excepted: laid out as Argo CD's
 // Dockerfile does, without git-lfs, and Debian's Redis under the name of the one that the manifests use.
-func ArgoCD(ctx context.Context) (string, error) {
+func ArgoCD(ctx context.Context) ([]image.Image, error) {
 	program, err := programs.ArgoCD()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	helm, err := programs.Helm4(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	kustomize, err := programs.Kustomize(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	// The paths have the versions in them.
-	sum := sha256.Sum256([]byte(strings.Join(slices.Concat([]string{program, helm, kustomize}, argocdRoles, debianBase.packages, []string{debianPart.key()}), " ")))
-	return cached(strings.ReplaceAll(filepath.Base(argocdName), ":", "-")+"-"+hex.EncodeToString(sum[:4])+".tar", func(file string) error {
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{program, helm, kustomize}, argocdRoles...), " ")))
+	file, err := cached("argocd-"+hex.EncodeToString(sum[:4])+".tar.gz", func(file string) error {
 		module, err := programs.Run(ctx, ".", os.Environ(), "go", "list", "-m", "-f", "{{.Dir}}", programs.ArgoCDModule)
-		if err != nil {
-			return err
-		}
-		base, err := debianBase.layer(ctx)
-		if err != nil {
-			return err
-		}
-		part, err := debianPart.layer(ctx)
 		if err != nil {
 			return err
 		}
@@ -79,17 +71,24 @@ func ArgoCD(ctx context.Context) (string, error) {
 		for _, script := range []string{"entrypoint.sh", "hack/gpg-wrapper.sh", "hack/git-verify-wrapper.sh"} {
 			files = append(files, image.File{Path: bin + filepath.Base(script), Source: filepath.Join(trim(module), script), Mode: 0o755})
 		}
-		layer, err := image.Files(files...)
-		if err != nil {
-			return err
-		}
-		return image.Write(file,
-			image.Image{
-				Name: argocdName, Entrypoint: []string{"/usr/bin/tini", "--"}, User: "999", WorkingDir: "/home/argocd",
-				Env:    []string{debianPath, "USER=argocd", "GRPC_ENABLE_TXT_SERVICE_CONFIG=false"},
-				Layers: []v1.Layer{base, layer},
-			},
-			image.Image{Name: redisName, Entrypoint: []string{"/usr/bin/redis-server"}, User: "999", Layers: []v1.Layer{part}},
-		)
+		_, err = image.FilesTo(file, files...)
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	base, errBase := debianBase.layer(ctx)
+	part, errPart := debianPart.layer(ctx)
+	layer, err := image.FromFile(file)
+	if err := errors.Join(errBase, errPart, err); err != nil {
+		return nil, err
+	}
+	return []image.Image{
+		{
+			Name: argocdName, Entrypoint: []string{"/usr/bin/tini", "--"}, User: "999", WorkingDir: "/home/argocd",
+			Env:    []string{debianPath, "USER=argocd", "GRPC_ENABLE_TXT_SERVICE_CONFIG=false"},
+			Layers: []v1.Layer{base, layer},
+		},
+		{Name: redisName, Entrypoint: []string{"/usr/bin/redis-server"}, User: "999", Layers: []v1.Layer{part}},
+	}, nil
 }

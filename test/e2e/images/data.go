@@ -3,7 +3,6 @@ package images
 import (
 	"context"
 	_ "embed"
-	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -11,7 +10,7 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
-// The names of what the application needs beside Redis, which Argo CD's archive has.
+// The names of what the application needs beside Redis, which Argo CD brings.
 const (
 	PostgresName = "core-pipeline.test/postgres:" + PostgresVersion
 	KafkaName    = "core-pipeline.test/kafka:v1"
@@ -25,34 +24,33 @@ const PostgresBin = "/usr/lib/postgresql/" + PostgresVersion + "/bin"
 //go:embed postgres.sh
 var StartPostgres string
 
-// Data is an archive with Debian's PostgreSQL and with program kafka.
-func Data(ctx context.Context, dir string) (string, error) {
-	base, err := debianPostgres.layer(ctx)
+// Data are Debian's PostgreSQL and program kafka.
+func Data(ctx context.Context) ([]image.Image, error) {
+	base, err := postgresPart.layer(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	start, err := image.Files(
 		image.File{Path: "/usr/local/bin/start-postgres", Content: StartPostgres, Mode: 0o755},
 		image.File{Path: "/etc/passwd", Content: "root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/data:/bin/sh\n"},
 	)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	program, err := programs.Own(ctx, "images/kafka")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	broker, err := image.Files(image.File{Path: "/kafka", Source: program, Mode: 0o755})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	file := filepath.Join(dir, "data.tar")
-	return file, image.Write(file,
-		image.Image{
+	return []image.Image{
+		{
 			Name: PostgresName, User: "999", Entrypoint: []string{"/usr/local/bin/start-postgres"},
 			Env:    []string{debianPath + ":" + PostgresBin, "PGDATA=/data/main", "PGHOST=*", "PGPORT=5432"},
 			Layers: []v1.Layer{base, start},
 		},
-		image.Image{Name: KafkaName, User: "999", Entrypoint: []string{"/kafka"}, Layers: []v1.Layer{broker}},
-	)
+		{Name: KafkaName, User: "999", Entrypoint: []string{"/kafka"}, Layers: []v1.Layer{broker}},
+	}, nil
 }

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -109,32 +108,4 @@ func debianMirror() (string, error) {
 	}
 	// The one that Debian itself uses by default.
 	return "http://deb.debian.org/debian", nil
-}
-
-// making has a lock for each file that is being made.
-var making sync.Map
-
-// cached is a file of the user's cache that the first call makes. build makes it under the name it is given, at once
-// or by renaming. Another call waits for it: made twice, a file could be replaced by one that is not the same while a
-// layer is read from it.
-func cached(name string, build func(file string) error) (string, error) {
-	lock, _ := making.LoadOrStore(name, &sync.Mutex{})
-	mutex := lock.(*sync.Mutex)
-	mutex.Lock()
-	defer mutex.Unlock()
-	cache, err := programs.Cache()
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(cache, "images", name)
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return "", err
-	}
-	if err := build(file); err != nil {
-		return "", fmt.Errorf("making %s: %w", name, err)
-	}
-	return file, nil
 }

@@ -18,28 +18,27 @@ const debianPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 // CoreDNSImage is the name of CoreDNS's image.
 const CoreDNSImage = "registry.k8s.io/coredns/coredns:v1.14.7"
 
-// Cluster is an archive with what every cluster needs: the program of the pods' namespaces, which is the image of the
+// Cluster is what every cluster needs: the program of the pods' namespaces, which is the image of the
 // chart in docs/getting-started.md, too, and CoreDNS.
-func Cluster(ctx context.Context, dir string) (string, error) {
+func Cluster(ctx context.Context) ([]image.Image, error) {
 	pause, err := programs.Own(ctx, "images/pause")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dns, err := programs.CoreDNS(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var made []image.Image
 	for name, program := range map[string]string{cluster.PauseImage: pause, "registry.k8s.io/pause:3.10": pause, CoreDNSImage: dns} {
 		at := "/" + filepath.Base(program)
-		layer, err := image.Files(image.File{Path: at, Source: program, Mode: 0o755})
+		layer, err := Program(program, image.File{Path: at, Source: program, Mode: 0o755})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		made = append(made, image.Image{Name: name, Entrypoint: []string{at}, User: "65532", Layers: []v1.Layer{layer}})
 	}
-	file := filepath.Join(dir, "cluster.tar")
-	return file, image.Write(file, made...)
+	return made, nil
 }
 
 func trim(s string) string { return strings.TrimSpace(s) }
@@ -50,29 +49,29 @@ const SidecarName = "ghcr.io/" + Owner + "/core-pipeline-cmp"
 // Owner is what the tests put in place of OWNER.
 const Owner = "example"
 
-// Sidecar is an archive with the image of this checkout's sidecar under a name: what the Dockerfile lays out, as
+// Sidecar is the image of this checkout's sidecar under a name: what the Dockerfile lays out, as
 // test/image holds it to.
-func Sidecar(_ context.Context, dir, name string) (string, error) {
+func Sidecar(name string) (image.Image, error) {
 	built, err := programs.Project()
 	if err != nil {
-		return "", err
+		return image.Image{}, err
 	}
-	return sidecar(dir, name, filepath.Join(built, "core-pipeline-cmp"))
+	return sidecar(name, filepath.Join(built, "core-pipeline-cmp"))
 }
 
 // NextSidecar is the same with a renderer whose manifests differ, programs.NextRenderer.
-func NextSidecar(dir, name string) (string, error) {
+func NextSidecar(name string) (image.Image, error) {
 	program, err := programs.NextRenderer()
 	if err != nil {
-		return "", err
+		return image.Image{}, err
 	}
-	return sidecar(dir, name, program)
+	return sidecar(name, program)
 }
 
-func sidecar(dir, name, program string) (string, error) {
+func sidecar(name, program string) (image.Image, error) {
 	root, err := programs.Root()
 	if err != nil {
-		return "", err
+		return image.Image{}, err
 	}
 	layer, err := image.Files(
 		image.File{Path: "/usr/local/bin/core-pipeline-cmp", Source: program, Mode: 0o755},
@@ -80,14 +79,13 @@ func sidecar(dir, name, program string) (string, error) {
 		image.File{Path: "/tmp", Mode: os.ModeSticky | 0o777},
 	)
 	if err != nil {
-		return "", err
+		return image.Image{}, err
 	}
 	_, tag, _ := strings.Cut(name, ":")
-	file := filepath.Join(dir, "sidecar-"+tag+".tar")
-	return file, image.Write(file, image.Image{
+	return image.Image{
 		Name: name, Entrypoint: []string{"/usr/local/bin/core-pipeline-cmp"}, User: "999",
 		Env: []string{"PATH=/usr/local/bin"}, Labels: map[string]string{"org.opencontainers.image.version": tag}, Layers: []v1.Layer{layer},
-	})
+	}, nil
 }
 
 // ApplicationName is the application's image without tag or digest, as the chart's values have it with an owner.
@@ -96,16 +94,12 @@ const ApplicationName = "ghcr.io/" + Owner + "/core-pipeline"
 // JobName is the image of program job, which a test gives to hooks of the chart.
 const JobName = "ghcr.io/" + Owner + "/e2e-job:v1"
 
-// Job is an archive with that image.
-func Job(ctx context.Context, dir string) (string, error) {
+// Job is that image.
+func Job(ctx context.Context) (image.Image, error) {
 	program, err := programs.Own(ctx, "images/job")
 	if err != nil {
-		return "", err
+		return image.Image{}, err
 	}
 	layer, err := image.Files(image.File{Path: "/job", Source: program, Mode: 0o755})
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "job.tar")
-	return file, image.Write(file, image.Image{Name: JobName, Entrypoint: []string{"/job"}, User: "1000", Layers: []v1.Layer{layer}})
+	return image.Image{Name: JobName, Entrypoint: []string{"/job"}, User: "1000", Layers: []v1.Layer{layer}}, err
 }

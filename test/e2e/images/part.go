@@ -17,21 +17,29 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
-// part is a few files of a Debian, with the libraries that they load, and nothing else. Every node unpacks it: the whole
-// has thousands of files.
+// part is a few files and folders of a Debian, with the libraries that its programs and single libraries load, and
+// nothing else. Every node unpacks it: the whole has thousands of files.
 type part struct {
 	of    debian
-	files []string // from the root
+	files []string // from the root; a folder ends with a slash
 }
 
 const libraryDir = "/usr/lib/x86_64-linux-gnu/"
 
-// debianPart is what Redis and Node.js need: the latter brings its program.
-var debianPart = part{of: debianBase, files: []string{
-	"/usr/bin/redis-server",
-	libraryDir + "libdl.so.2", libraryDir + "libpthread.so.0", libraryDir + "libstdc++.so.6",
-	"/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt",
-}}
+var (
+	// debianPart is what Redis and Node.js need: the latter brings its program.
+	debianPart = part{of: debianBase, files: []string{
+		"/usr/bin/redis-server",
+		libraryDir + "libdl.so.2", libraryDir + "libpthread.so.0", libraryDir + "libstdc++.so.6",
+		"/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt",
+	}}
+	// postgresPart is what StartPostgres needs.
+	postgresPart = part{of: debianPostgres, files: []string{
+		"/usr/bin/sh", "/usr/bin/rm", "/usr/bin/mv", PostgresBin + "/initdb", PostgresBin + "/postgres",
+		"/usr/lib/postgresql/" + PostgresVersion + "/lib/", "/usr/share/postgresql/" + PostgresVersion + "/", "/usr/lib/locale/C.utf8/",
+		"/etc/nsswitch.conf",
+	}}
+)
 
 // key is another where the layer is another.
 func (p part) key() string {
@@ -68,7 +76,7 @@ func (p part) layer(ctx context.Context) (v1.Layer, error) {
 		}
 		files := slices.Clone(p.files)
 		for _, f := range p.files {
-			if !strings.Contains(f, "/lib/") && !strings.Contains(f, "/bin/") {
+			if strings.HasSuffix(f, "/") || !strings.Contains(f, "/lib/") && !strings.Contains(f, "/bin/") {
 				continue
 			}
 			needed, err := libraries(ctx, root, f)
@@ -79,6 +87,12 @@ func (p part) layer(ctx context.Context) (v1.Layer, error) {
 		}
 		slices.Sort(files)
 		for _, f := range slices.Compact(files) {
+			if strings.HasSuffix(f, "/") {
+				if err := os.CopyFS(filepath.Join(kept, f), os.DirFS(filepath.Join(root, f))); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := copyResolved(ctx, root, f, kept); err != nil {
 				return err
 			}

@@ -17,11 +17,11 @@ type hooks struct{ image string }
 
 func hookImage(t *testing.T, p *platform.Platform) hooks {
 	t.Helper()
-	archive, err := images.Job(t.Context(), t.TempDir())
+	made, err := images.Job(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pushed, err := p.Push(t.Context(), archive)
+	pushed, err := p.Push(t.Context(), made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func ran(t *testing.T, p *platform.Platform, target platform.Target, component s
 			StartTime, CompletionTime time.Time
 		}
 	}
-	object(t, p, target.Plane, &job, "job", "core-pipeline-"+component, "-n", target.Namespace())
+	object(t, p, target.Plane, &job, "/apis/batch/v1/namespaces/"+target.Namespace()+"/jobs/core-pipeline-"+component)
 	if job.Status.Succeeded != 1 {
 		t.Errorf("the %s has not succeeded: %+v", component, job.Status)
 	}

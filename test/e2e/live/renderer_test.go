@@ -23,11 +23,11 @@ func TestT22SecondRenderer(t *testing.T) {
 	criterion(t, 0)
 	p := deployed(t)
 	restored(t, p)
-	archive, err := images.NextSidecar(t.TempDir(), images.SidecarName+":v2")
+	made, err := images.NextSidecar(images.SidecarName + ":v2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	pushed, err := p.Push(t.Context(), archive)
+	pushed, err := p.Push(t.Context(), made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestManyApplications(t *testing.T) {
 			Source map[string]any
 		}
 	}
-	object(t, p, platform.Hub, &like, "applications.argoproj.io", target.Application(), "-n", "argocd")
+	object(t, p, platform.Hub, &like, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/"+target.Application())
 	var list []any
 	for i := range many {
 		name := fmt.Sprintf("e2e-many-%02d", i)
@@ -254,7 +254,7 @@ func repoServers(t *testing.T, p *platform.Platform) []repoServer {
 			}
 		}
 	}
-	object(t, p, platform.Hub, &list, "pods", "-n", "argocd", "-l", "app.kubernetes.io/name=argocd-repo-server")
+	object(t, p, platform.Hub, &list, podsPath("argocd", "app.kubernetes.io/name=argocd-repo-server"))
 	var all []repoServer
 	for _, pod := range list.Items {
 		s := repoServer{id: pod.Metadata.UID, ready: len(pod.Status.ContainerStatuses) > 0}

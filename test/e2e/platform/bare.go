@@ -2,33 +2,27 @@ package platform
 
 import (
 	"context"
-	"os"
 	"strings"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // Bare gives the planes of a cluster what a managed one has: DNS. The images of Argo CD and of the sidecar, under the
 // name that is given, are in the registry afterwards, and nothing of them is installed.
 func Bare(ctx context.Context, c *cluster.Config, sidecar string) error {
-	dir, err := os.MkdirTemp(c.Dir, "images-")
-	if err != nil {
-		return err
-	}
-	defer programs.RemoveScratch(dir)
-	makers := []func() (string, error){
-		func() (string, error) { return images.Cluster(ctx, dir) },
-		func() (string, error) { return images.Sidecar(ctx, dir, sidecar) },
-		func() (string, error) { return images.ArgoCD(ctx) },
+	makers := []func() ([]image.Image, error){
+		func() ([]image.Image, error) { return images.Cluster(ctx) },
+		func() ([]image.Image, error) { return one(images.Sidecar(sidecar)) },
+		func() ([]image.Image, error) { return images.ArgoCD(ctx) },
 	}
 	for _, make := range makers {
-		archive, err := make()
+		made, err := make()
 		if err != nil {
 			return err
 		}
-		if _, err := c.Push(ctx, archive); err != nil {
+		if _, err := c.Push(ctx, made...); err != nil {
 			return err
 		}
 	}

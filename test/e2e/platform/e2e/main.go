@@ -53,11 +53,6 @@ const buildsAtOnce = 2
 
 // build fills the cache, what takes longest first. All that is wrong is reported.
 func build(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "cp-e2e-build-")
-	if err != nil {
-		return err
-	}
-	defer programs.RemoveScratch(dir)
 	makers := []func() error{
 		func() error { _, err := cluster.Programs(ctx); return err },
 		func() error { _, err := images.ArgoCD(ctx); return err },
@@ -67,8 +62,8 @@ func build(ctx context.Context) error {
 	}
 	makers = append(makers,
 		func() error { _, err := programs.CoreDNS(ctx); return err },
-		func() error { _, err := images.Application(ctx, dir, "1.0.0"); return err },
-		func() error { _, err := images.Data(ctx, dir); return err },
+		func() error { _, err := images.Application(ctx, "1.0.0"); return err },
+		func() error { _, err := images.Data(ctx); return err },
 	)
 	left := make(chan func() error, len(makers))
 	for _, m := range makers {
