@@ -20,6 +20,10 @@ hooks:
     command: ["%s"]
 env:
   TEST_ENDPOINTS: "true"
+  TIMEOUT_FACTOR: "5"
+# Four clusters share the processors of one machine: what asks, and what answers, may have to wait for them.
+readinessProbe: {timeoutSeconds: 10, failureThreshold: 6}
+livenessProbe: {timeoutSeconds: 10, failureThreshold: 6}
 `, strings.Join(images.Migration, `", "`))
 
 // smallValues let prod, with a pod more during a rollout and its migration, find a place on the one node of its second
