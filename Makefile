@@ -153,7 +153,7 @@ E2E_ALONE := ./cluster ./gettingstarted
 
 .PHONY: e2e-criteria
 e2e-criteria: $(HELM3) $(HELM4) ## The part of e2e that shows the ten criteria
-	cd test/e2e && $(E2E_TESTS) -v -parallel 4 -skip '$(TRAPS)' ./live
+	cd test/e2e && $(E2E_TESTS) -v -parallel 16 -skip '$(TRAPS)' ./live
 
 .PHONY: e2e-servers
 e2e-servers: $(HELM3) $(HELM4) ## The part of e2e that needs no cluster

@@ -31,7 +31,7 @@ func (r *reach) readyPods(t *testing.T, namespace string) []string { //nolint:un
 			}
 		}
 	}
-	r.get(t, &list, "pods", "-n", namespace, "-l", "app.kubernetes.io/component=api,app.kubernetes.io/instance=core-pipeline")
+	r.get(t, &list, podsPath(namespace, apiPods))
 	var ready []string
 	for _, pod := range list.Items {
 		for _, c := range pod.Status.Conditions {

@@ -12,46 +12,50 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 )
 
-// TestCriterion10NoFailedRequest changes staging in every way that happens to it, under load, and wants every request
-// answered. Meanwhile a node of the canary of prod is drained, under load as well.
+// TestCriterion10NoFailedRequest changes the application in every way that happens to it, under load, and wants every
+// request answered: staging gets a new image, goes back, and has fewer pods then; meanwhile the canary of prod gets
+// another setting, a node of it is drained, and the setting goes.
 func TestCriterion10NoFailedRequest(t *testing.T) {
+	t.Parallel()
 	criterion(t, 10)
 	p := deployed(t)
+	claim(t, changes(stagingObjects, stagingPods, canaryObjects, canaryPods))
 	restored(t, p)
 	t.Run("staging", func(t *testing.T) {
 		t.Parallel()
-		changeUnderLoad(t, p, named(t, "staging-eu-1"))
+		changeStaging(t, p)
 	})
 	t.Run("prod", func(t *testing.T) {
 		t.Parallel()
-		canary := named(t, "prod-eu-1")
-		load := startTraffic(t, p, canary)
-		n := load.during(t, "the drain of a node of prod", func() { drain(t, p, canary) })
-		load.finish(t)
-		if !t.Failed() {
-			report(t, 10, "the drain of a node of prod: %d requests, 0 failed", n)
-		}
+		changeCanary(t, p)
 	})
 }
 
-// changeUnderLoad brings everything by commit, as it comes, and drains a node.
-func changeUnderLoad(t *testing.T, p *platform.Platform, target platform.Target) {
+// underLoad begins a load on an application that ends with the test, and returns how to make a change under it, and the
+// end.
+func underLoad(t *testing.T, p *platform.Platform, target platform.Target) (phase func(what string, change func()), end func()) {
 	t.Helper()
-	first, err := p.Repository.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	good(t, p, target.Application())
-	values := filepath.Join("charts", "core-pipeline", "values-staging.yaml")
 	load := startTraffic(t, p, target)
-	phase := func(what string, change func()) {
+	phase = func(what string, change func()) {
 		t.Helper()
 		start := time.Now()
 		n := load.during(t, what, change)
 		if !t.Failed() {
-			report(t, 10, "%s: %d requests, 0 failed, in %s", what, n, time.Since(start).Round(time.Second))
+			report(t, 10, "%s in %s: %d requests, 0 failed, in %s", what, target.Environment, n, time.Since(start).Round(time.Second))
 		}
 	}
+	return phase, func() {
+		t.Helper()
+		load.finish(t)
+	}
+}
+
+func changeStaging(t *testing.T, p *platform.Platform) {
+	t.Helper()
+	target := named(t, "staging-eu-1")
+	phase, end := underLoad(t, p, target)
+	values := filepath.Join("charts", "core-pipeline", "values-staging.yaml")
 	replicas := func(n int) {
 		t.Helper()
 		eventually(t, healTime, fmt.Sprint(n, " pods"), func() (bool, string) {
@@ -59,29 +63,17 @@ func changeUnderLoad(t *testing.T, p *platform.Platform, target platform.Target)
 			return done && workload(t, p, target).Spec.Replicas == n, seen
 		})
 	}
-	// Without the five minutes that the autoscaler waits before it takes a pod away.
-	more := func() {
-		t.Helper()
-		edit(t, p, values, `minReplicas: 2`, "minReplicas: 3\n  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}")
-	}
-	phase("a new image by commit", func() {
-		release(t, p, "staging", "1.1.0")
-		arrived(t, p, target, publish(t, p, "Release 1.1.0 in staging"))
-	})
-	phase("a changed setting and a third pod by commit", func() {
-		edit(t, p, values, `LOG_LEVEL: info`, `LOG_LEVEL: warn`)
-		more()
-		arrived(t, p, target, publish(t, p, "Log less in staging"))
+	phase("a new image and a third pod by commit", func() {
+		arrived(t, p, target, commit(t, p, "Release 1.1.0 in staging, with a pod more", func() {
+			release(t, p, "staging", "1.1.0")
+			// Without the five minutes that the autoscaler waits before it takes a pod away.
+			edit(t, p, values, `minReplicas: 2`, "minReplicas: 3\n  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}")
+		}))
 		replicas(3)
 	})
-	phase("the drain of a node", func() { drain(t, p, target) })
 	least := fewest(t, p, target)
 	phase("a rollback by commit", func() {
-		if _, err := p.Repository.Restore(t.Context(), first); err != nil {
-			t.Fatal(err)
-		}
-		more()
-		arrived(t, p, target, publish(t, p, "Go back to 1.0.0 and its settings in staging"))
+		arrived(t, p, target, commit(t, p, "Go back to 1.0.0 in staging", func() { release(t, p, "staging", "1.0.0") }))
 		if got := workload(t, p, target).Spec.Template.Spec.Containers[0].Image; !strings.Contains(got, ":1.0.0@") {
 			t.Errorf("staging runs %s", got)
 		}
@@ -91,11 +83,35 @@ func changeUnderLoad(t *testing.T, p *platform.Platform, target platform.Target)
 		t.Errorf("a commit has left %d replicas of the autoscaler's 3", n)
 	}
 	phase("one pod less", func() {
-		edit(t, p, values, `minReplicas: 3`, `minReplicas: 2`)
-		arrived(t, p, target, publish(t, p, "Two pods are enough in staging"))
+		arrived(t, p, target, commit(t, p, "Two pods are enough in staging", func() { edit(t, p, values, `minReplicas: 3`, `minReplicas: 2`) }))
 		replicas(2)
 	})
-	load.finish(t)
+	end()
+}
+
+func changeCanary(t *testing.T, p *platform.Platform) {
+	t.Helper()
+	target := named(t, "prod-eu-1")
+	phase, end := underLoad(t, p, target)
+	before := form(t, p, target)
+	level := func(level string) {
+		t.Helper()
+		arrived(t, p, target, commit(t, p, "Log "+level+" in the canary of prod", func() {
+			if err := p.Repository.Values(filepath.Join("argocd", "envs", "prod", "clusters", target.Name+".yaml"), "env: {LOG_LEVEL: "+level+"}"); err != nil {
+				t.Fatal(err)
+			}
+		}))
+	}
+	phase("a changed setting by commit", func() { level("error") })
+	if form(t, p, target) == before {
+		t.Error("the Deployment has not changed")
+	}
+	phase("the drain of a node", func() { drain(t, p, target) })
+	phase("the setting as it was", func() { level("warn") })
+	end()
+	if form(t, p, target) != before {
+		t.Error("the Deployment is not what it was")
+	}
 }
 
 // drain empties the node that has most pods of an application, as before its maintenance, and gives it back. What the
@@ -123,10 +139,23 @@ func drain(t *testing.T, p *platform.Platform, target platform.Target) {
 	eventually(t, healTime, "the pods of "+most+" elsewhere", func() (bool, string) { return settled(t, p, target) })
 	// What else was on the node is needed by other tests.
 	for _, kind := range []string{"deployments", "statefulsets"} {
-		for name := range strings.FieldsSeq(kubectl(t, p, target.Plane, "get", kind, "-A", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{" "}{end}`)) {
-			namespace, name, _ := strings.Cut(name, "/")
-			kubectl(t, p, target.Plane, "-n", namespace, "rollout", "status", kind+"/"+name, "--timeout=240s")
-		}
+		eventually(t, healTime, "the "+kind+" of "+target.Plane, func() (bool, string) {
+			var list struct {
+				Items []struct {
+					Metadata struct{ Name string }
+					Spec     struct{ Replicas int }
+					Status   struct{ ReadyReplicas int }
+				}
+			}
+			object(t, p, target.Plane, &list, "/apis/apps/v1/"+kind)
+			missing := ""
+			for _, i := range list.Items {
+				if i.Status.ReadyReplicas != i.Spec.Replicas {
+					missing += fmt.Sprintf("%s: %d of %d ready\n", i.Metadata.Name, i.Status.ReadyReplicas, i.Spec.Replicas)
+				}
+			}
+			return missing == "", missing
+		})
 	}
 }
 
@@ -141,7 +170,7 @@ func fewest(t *testing.T, p *platform.Platform, target platform.Target) func() i
 		defer close(ended)
 		for ctx.Err() == nil {
 			var d deployment
-			if err := p.Get(ctx, target.Plane, "/apis/apps/v1/namespaces/"+target.Namespace()+"/deployments/core-pipeline", &d); err == nil {
+			if err := p.Get(ctx, target.Plane, deploymentPath(target.Namespace()), &d); err == nil {
 				least = min(least, d.Spec.Replicas)
 			}
 			select {

@@ -2,8 +2,9 @@ package live
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +68,19 @@ func errorOr(err, other error) error {
 	return other
 }
 
+// committing is held from the first edit of a commit to its push by tests that run beside others: all have one working
+// tree.
+var committing sync.Mutex
+
+// commit publishes what edits does.
+func commit(t *testing.T, p *platform.Platform, message string, edits func()) string {
+	t.Helper()
+	committing.Lock()
+	defer committing.Unlock()
+	edits()
+	return publish(t, p, message)
+}
+
 // publish commits and pushes what is in the working tree.
 func publish(t *testing.T, p *platform.Platform, message string) string {
 	t.Helper()
@@ -92,13 +106,13 @@ func release(t *testing.T, p *platform.Platform, environment, tag string) {
 	}
 }
 
-// arrived waits until an Application is synced to a revision and healthy, and its old pods are gone: until then they may
-// still answer.
+// arrived waits until an Application is synced to a revision, or to a later one, and healthy, and its old pods are gone:
+// until then they may still answer.
 func arrived(t *testing.T, p *platform.Platform, target platform.Target, revision string) time.Duration {
 	t.Helper()
 	return eventually(t, rolloutTime, fmt.Sprintf("%.8s in %s", revision, target.Name), func() (bool, string) {
 		all, err := p.Applications(t.Context())
-		if a := all[target.Application()]; err != nil || !a.Good() || a.Status.Sync.Revision != revision {
+		if a := all[target.Application()]; err != nil || !a.Good() || !p.Repository.Has(t.Context(), a.Status.Sync.Revision, revision) {
 			return false, fmt.Sprintf("%s at %.8s, %v", a, a.Status.Sync.Revision, err)
 		}
 		return settled(t, p, target)
@@ -108,37 +122,27 @@ func arrived(t *testing.T, p *platform.Platform, target platform.Target, revisio
 // settled says whether the pods of an application are those that its Deployment wants, all ready, and no other.
 func settled(t *testing.T, p *platform.Platform, target platform.Target) (bool, string) {
 	t.Helper()
-	out, err := p.Kubectl(t.Context(), target.Plane, "", "-n", target.Namespace(), "get", "-o", "json",
-		"deployments,pods", "-l", "app.kubernetes.io/component=api,app.kubernetes.io/instance=core-pipeline")
+	var d struct {
+		Metadata struct{ Generation int64 }
+		Spec     struct{ Replicas int }
+		Status   struct {
+			ObservedGeneration                                          int64
+			Replicas, UpdatedReplicas, ReadyReplicas, AvailableReplicas int
+		}
+	}
+	var pods struct{ Items []struct{} }
+	err := errors.Join(
+		p.Get(t.Context(), target.Plane, deploymentPath(target.Namespace()), &d),
+		p.Get(t.Context(), target.Plane, podsPath(target.Namespace(), apiPods), &pods),
+	)
 	if err != nil {
 		return false, err.Error()
 	}
-	var list struct {
-		Items []struct {
-			Kind     string
-			Metadata struct{ Generation int64 }
-			Spec     struct{ Replicas int }
-			Status   struct {
-				ObservedGeneration                                          int64
-				Replicas, UpdatedReplicas, ReadyReplicas, AvailableReplicas int
-			}
-		}
+	wanted := d.Spec.Replicas
+	if s := d.Status; s.ObservedGeneration != d.Metadata.Generation || s.Replicas != wanted || s.UpdatedReplicas != wanted || s.AvailableReplicas != wanted {
+		return false, fmt.Sprintf("of %d replicas: %+v", wanted, s)
 	}
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		return false, err.Error()
-	}
-	pods, wanted := 0, 0
-	for _, i := range list.Items {
-		switch s := i.Status; {
-		case i.Kind == "Pod":
-			pods++
-		case s.ObservedGeneration != i.Metadata.Generation || s.Replicas != i.Spec.Replicas || s.UpdatedReplicas != i.Spec.Replicas || s.AvailableReplicas != i.Spec.Replicas:
-			return false, fmt.Sprintf("of %d replicas: %+v", i.Spec.Replicas, s)
-		default:
-			wanted = i.Spec.Replicas
-		}
-	}
-	return pods == wanted && wanted > 0, fmt.Sprintf("%d pods of %d wanted", pods, wanted)
+	return len(pods.Items) == wanted && wanted > 0, fmt.Sprintf("%d pods of %d wanted", len(pods.Items), wanted)
 }
 
 // named is one of platform.Targets.

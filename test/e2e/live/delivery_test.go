@@ -3,6 +3,7 @@ package live
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ type deployment struct {
 func workload(t *testing.T, p *platform.Platform, target platform.Target) deployment {
 	t.Helper()
 	var d deployment
-	object(t, p, target.Plane, &d, "deployment", "core-pipeline", "-n", target.Namespace())
+	object(t, p, target.Plane, &d, deploymentPath(target.Namespace()))
 	return d
 }
 
@@ -47,7 +48,7 @@ func form(t *testing.T, p *platform.Platform, target platform.Target) string {
 		Metadata struct{ UID string }
 		Spec     map[string]any
 	}
-	object(t, p, target.Plane, &d, "deployment", "core-pipeline", "-n", target.Namespace())
+	object(t, p, target.Plane, &d, deploymentPath(target.Namespace()))
 	delete(d.Spec, "replicas")
 	text, err := json.Marshal(d)
 	if err != nil || d.Metadata.UID == "" {
@@ -56,10 +57,24 @@ func form(t *testing.T, p *platform.Platform, target platform.Target) string {
 	return string(text)
 }
 
-func object(t *testing.T, p *platform.Platform, plane string, into any, args ...string) {
+// apiPods selects the pods of the application that answer requests.
+const apiPods = "app.kubernetes.io/component=api,app.kubernetes.io/instance=core-pipeline"
+
+// podsPath is where an API server has the pods of a namespace with certain labels.
+func podsPath(namespace, labels string) string {
+	return "/api/v1/namespaces/" + namespace + "/pods?labelSelector=" + url.QueryEscape(labels)
+}
+
+// deploymentPath is where it has the application's Deployment.
+func deploymentPath(namespace string) string {
+	return "/apis/apps/v1/namespaces/" + namespace + "/deployments/core-pipeline"
+}
+
+// object reads an object, or a list, from a path of a plane's API: a condition is looked at often, and a kubectl costs
+// more than what it asks for.
+func object(t *testing.T, p *platform.Platform, plane string, into any, path string) {
 	t.Helper()
-	out := kubectl(t, p, plane, append([]string{"get", "-o", "json"}, args...)...)
-	if err := json.Unmarshal([]byte(out), into); err != nil {
+	if err := p.Get(t.Context(), plane, path, into); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -155,7 +170,7 @@ func TestSidecarInRepoServer(t *testing.T) {
 			}
 		}
 	}
-	object(t, p, platform.Hub, &pods, "pods", "-n", "argocd", "-l", "app.kubernetes.io/name=argocd-repo-server")
+	object(t, p, platform.Hub, &pods, podsPath("argocd", "app.kubernetes.io/name=argocd-repo-server"))
 	if len(pods.Items) != 1 {
 		t.Fatalf("%d pods of repo-server", len(pods.Items))
 	}

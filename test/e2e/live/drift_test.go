@@ -14,8 +14,10 @@ const healTime = 6 * time.Minute
 // TestCriterion8NoDifference: comparing everything again, with everything rendered again, finds no difference and
 // changes nothing.
 func TestCriterion8NoDifference(t *testing.T) {
+	t.Parallel()
 	criterion(t, 8)
 	p := deployed(t)
+	claim(t, keeps(devObjects, stagingObjects, canaryObjects, mainObjects))
 	before := map[string]string{}
 	for _, target := range platform.Targets {
 		before[target.Name] = form(t, p, target)
@@ -53,14 +55,20 @@ func TestCriterion8NoDifference(t *testing.T) {
 
 // TestCriterion8SelfHeal: drift in dev and staging is repaired, in prod it is seen and left, as the ApplicationSets say.
 func TestCriterion8SelfHeal(t *testing.T) {
+	t.Parallel()
 	criterion(t, 8)
 	p := deployed(t)
+	claim(t, changes(devObjects, stagingObjects, canaryObjects, mainObjects, stagingPods, canaryPods))
 	for _, target := range platform.Targets {
 		t.Run(target.Name, func(t *testing.T) {
 			t.Parallel()
 			good(t, p, target.Application())
 			service := func() (string, error) {
-				return p.Kubectl(t.Context(), target.Plane, "", "-n", target.Namespace(), "get", "service", "core-pipeline", "-o", "jsonpath={.spec.selector.drift}")
+				var s struct {
+					Spec struct{ Selector map[string]string }
+				}
+				err := p.Get(t.Context(), target.Plane, "/api/v1/namespaces/"+target.Namespace()+"/services/core-pipeline", &s)
+				return s.Spec.Selector["drift"], err
 			}
 			kubectl(t, p, target.Plane, "-n", target.Namespace(), "patch", "service", "core-pipeline", "--type=merge", "-p", `{"spec": {"selector": {"drift": "yes"}}}`)
 			if target.Environment != "prod" {

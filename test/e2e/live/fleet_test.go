@@ -14,18 +14,19 @@ func TestAddCluster(t *testing.T) {
 	t.Parallel()
 	criterion(t, 0)
 	p := deployed(t)
+	claim(t, keeps(devObjects, stagingObjects, canaryObjects, mainObjects))
 	target := platform.Target{Name: "dev-eu-2", Environment: "dev", Ring: "main", Plane: platform.Main, Address: 1}
 	before := map[string]string{}
 	for _, other := range platform.Targets {
 		before[other.Name] = form(t, p, other)
 	}
-	if err := p.AddCluster(t.Context(), target); err != nil {
-		t.Fatal(err)
-	}
-	start := time.Now()
-	if _, err := p.Publish(t.Context(), "Add dev-eu-2"); err != nil {
-		t.Fatal(err)
-	}
+	var start time.Time
+	commit(t, p, "Add dev-eu-2", func() {
+		if err := p.AddCluster(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+		start = time.Now()
+	})
 	var synced time.Duration
 	healthy := eventually(t, 5*time.Minute, "the Application of the new cluster", func() (bool, string) {
 		all, err := p.Applications(t.Context())
@@ -46,12 +47,9 @@ func TestAddCluster(t *testing.T) {
 	report(t, 0, "a cluster is added: file pushed to Synced %s, to Healthy %s", synced.Round(100*time.Millisecond), healthy)
 
 	// It leaves as argocd/README.md says: the Application first, with its workload in dev; then the file.
-	if err := p.Repository.Edit(filepath.Join("argocd", "clusters", target.Name+".yaml"), `core-pipeline\.io/enabled: "true"`, `core-pipeline.io/enabled: "false"`); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Publish(t.Context(), "Disable dev-eu-2"); err != nil {
-		t.Fatal(err)
-	}
+	commit(t, p, "Disable dev-eu-2", func() {
+		edit(t, p, filepath.Join("argocd", "clusters", target.Name+".yaml"), `core-pipeline\.io/enabled: "true"`, `core-pipeline.io/enabled: "false"`)
+	})
 	gone := eventually(t, 5*time.Minute, "the end of the Application and its workload", func() (bool, string) {
 		all, err := p.Applications(t.Context())
 		_, there := all[target.Application()]

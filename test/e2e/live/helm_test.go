@@ -165,7 +165,7 @@ func podsBegan(t *testing.T, p *platform.Platform, target platform.Target) time.
 			Metadata struct{ CreationTimestamp time.Time }
 		}
 	}
-	object(t, p, target.Plane, &pods, "pods", "-n", target.Namespace(), "-l", "app.kubernetes.io/component=api")
+	object(t, p, target.Plane, &pods, podsPath(target.Namespace(), apiPods))
 	var newest time.Time
 	for _, pod := range pods.Items {
 		if pod.Metadata.CreationTimestamp.After(newest) {

@@ -22,6 +22,8 @@ func TestCriterion4Ingress(t *testing.T) {
 	t.Parallel()
 	criterion(t, 4)
 	r := reachPlane(t, platform.Canary)
+	// Its load is as much as it can send.
+	claim(t, changes(canaryPods).keeps(canaryObjects))
 	host, https := r.edge(t)
 
 	t.Run("certificate", func(t *testing.T) {

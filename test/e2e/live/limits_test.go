@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -41,19 +42,19 @@ func (p pod) restarts() int {
 // pods are those of the application in a namespace, by UID.
 func (r *reach) pods(t *testing.T, namespace string) map[string]pod {
 	t.Helper()
-	return r.podsOf(t, "-n", namespace, "-l", "app.kubernetes.io/component=api,app.kubernetes.io/instance=core-pipeline")
+	return r.podsOf(t, podsPath(namespace, apiPods))
 }
 
 // podsOfAll are all that run in the plane.
 func (r *reach) podsOfAll(t *testing.T) map[string]pod {
 	t.Helper()
-	return r.podsOf(t, "-A", "--field-selector", "status.phase=Running")
+	return r.podsOf(t, "/api/v1/pods?fieldSelector="+url.QueryEscape("status.phase=Running"))
 }
 
-func (r *reach) podsOf(t *testing.T, selection ...string) map[string]pod {
+func (r *reach) podsOf(t *testing.T, path string) map[string]pod {
 	t.Helper()
 	var list struct{ Items []pod }
-	r.get(t, &list, append([]string{"pods"}, selection...)...)
+	r.get(t, &list, path)
 	all := map[string]pod{}
 	for _, p := range list.Items {
 		all[p.Metadata.UID] = p
@@ -65,6 +66,7 @@ func (r *reach) podsOf(t *testing.T, selection ...string) map[string]pod {
 func TestCriterion9SteadyLoad(t *testing.T) {
 	t.Parallel()
 	criterion(t, 9)
+	claim(t, keeps(devObjects, stagingObjects, stagingPods, canaryObjects, canaryPods))
 	targets := []platform.Target{named(t, "dev-eu-1"), named(t, "staging-eu-1"), named(t, "prod-eu-1")}
 	before := map[string]map[string]pod{}
 	most := map[string]float64{}
@@ -115,7 +117,7 @@ func TestCriterion9SteadyLoad(t *testing.T) {
 // memory is the most that a container of the application uses in a namespace now, as a part of its limit, by the kubelets.
 func (r *reach) memory(ctx context.Context, namespace string) (float64, error) {
 	var d deployment
-	if err := r.Get(ctx, r.plane, "/apis/apps/v1/namespaces/"+namespace+"/deployments/core-pipeline", &d); err != nil {
+	if err := r.Get(ctx, r.plane, deploymentPath(namespace), &d); err != nil {
 		return 0, err
 	}
 	limit, err := resource.ParseQuantity(d.Spec.Template.Spec.Containers[0].Resources.Limits["memory"])
@@ -155,8 +157,10 @@ func (r *reach) memory(ctx context.Context, namespace string) (float64, error) {
 
 // Criterion 9, too: a pod that leaks is killed and comes back, and the others do not notice.
 func TestCriterion9Leak(t *testing.T) {
+	t.Parallel()
 	criterion(t, 9)
 	r := reachHub(t)
+	claim(t, changes(stagingPods).keeps(stagingObjects))
 	good(t, r.Platform, "core-pipeline-staging-eu-1")
 	eventually(t, 4*time.Minute, "the end of the scale-down", func() (bool, string) {
 		a := r.autoscaler(t, staging)

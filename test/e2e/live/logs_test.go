@@ -26,6 +26,7 @@ func TestCriterion6Logs(t *testing.T) {
 	t.Parallel()
 	criterion(t, 6)
 	r := reachHub(t)
+	claim(t, keeps(stagingObjects, stagingPods))
 	app := r.staging(t)
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)

@@ -30,8 +30,8 @@ var shared struct {
 }
 
 // deployed is the platform after the one apply, when every Application has been synced and healthy: that of the run
-// whose folder E2E_RUN names, which `make e2e-up` prints, or one of this test's own. A test that only reads, or changes
-// what no other looks at, runs beside others of its kind: it says t.Parallel, and begins when all that do not have ended.
+// whose folder E2E_RUN names, which `make e2e-up` prints, or one of this test's own. A test that says t.Parallel begins
+// when all that do not have ended, and claims what it needs for itself.
 func deployed(t *testing.T) *platform.Platform {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {

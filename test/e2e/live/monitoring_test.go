@@ -15,6 +15,7 @@ func TestCriterion3Metrics(t *testing.T) {
 	t.Parallel()
 	criterion(t, 3)
 	r := reachHub(t)
+	claim(t, keeps(stagingObjects, stagingPods))
 	prometheus, app := r.prometheus(t), r.staging(t)
 
 	pods := r.readyPods(t, staging)
@@ -51,8 +52,10 @@ const alertTime = 5 * time.Minute
 // Criterion 3, too. It lets a pod leak until it is killed. The alert has no time to wait for, so it is the shipped
 // rule, unchanged, that fires; when the pod that was killed is replaced it clears.
 func TestCriterion3Alert(t *testing.T) {
+	t.Parallel()
 	criterion(t, 3)
 	r := reachHub(t)
+	claim(t, changes(stagingPods).keeps(stagingObjects))
 	prometheus := r.prometheus(t)
 	const alert = "CorePipelineOutOfMemory"
 	eventually(t, 2*time.Minute, "the rule in Prometheus", func() (bool, string) {
@@ -94,7 +97,7 @@ func TestCriterion3Alert(t *testing.T) {
 func (r *reach) dashboard(t *testing.T, namespace string) []string {
 	t.Helper()
 	var object struct{ Data map[string]string }
-	r.get(t, &object, "configmap", "core-pipeline-dashboard", "-n", namespace)
+	r.get(t, &object, "/api/v1/namespaces/"+namespace+"/configmaps/core-pipeline-dashboard")
 	var board struct {
 		Panels []struct {
 			Type    string

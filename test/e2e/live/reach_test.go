@@ -39,10 +39,10 @@ func (r *reach) run(t *testing.T, args ...string) string {
 	return kubectl(t, r.Platform, r.plane, args...)
 }
 
-// get reads one object, or a list, into a value.
-func (r *reach) get(t *testing.T, into any, args ...string) {
+// get reads an object, or a list, from a path of the API.
+func (r *reach) get(t *testing.T, into any, path string) {
 	t.Helper()
-	object(t, r.Platform, r.plane, into, args...)
+	object(t, r.Platform, r.plane, into, path)
 }
 
 // service is the address of a port of a Service.
@@ -57,7 +57,7 @@ func (r *reach) service(t *testing.T, namespace, name, port string) string {
 			}
 		}
 	}
-	r.get(t, &s, "service", name, "-n", namespace)
+	r.get(t, &s, "/api/v1/namespaces/"+namespace+"/services/"+name)
 	for _, p := range s.Spec.Ports {
 		if p.Name == port {
 			return fmt.Sprintf("%s:%d", s.Spec.ClusterIP, p.Port)

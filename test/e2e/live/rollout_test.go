@@ -26,7 +26,7 @@ func steps(t *testing.T, p *platform.Platform) map[string]step {
 	var set struct {
 		Status struct{ ApplicationStatus []step }
 	}
-	object(t, p, platform.Hub, &set, "applicationsets.argoproj.io", "core-pipeline-prod", "-n", "argocd")
+	object(t, p, platform.Hub, &set, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applicationsets/core-pipeline-prod")
 	all := map[string]step{}
 	for _, s := range set.Status.ApplicationStatus {
 		all[s.Application] = s

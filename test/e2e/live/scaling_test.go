@@ -24,15 +24,17 @@ func (a autoscaler) idle() bool {
 func (r *reach) autoscaler(t *testing.T, namespace string) autoscaler {
 	t.Helper()
 	var a autoscaler
-	r.get(t, &a, "horizontalpodautoscaler", "core-pipeline", "-n", namespace)
+	r.get(t, &a, "/apis/autoscaling/v2/namespaces/"+namespace+"/horizontalpodautoscalers/core-pipeline")
 	return a
 }
 
 // Criterion 5: the autoscaler adds pods under load, and takes them away after it. All the while Argo CD sees no
 // difference in the number of pods, and puts none back.
 func TestCriterion5Autoscaling(t *testing.T) {
+	t.Parallel()
 	criterion(t, 5)
 	r := reachHub(t)
+	claim(t, changes(stagingPods).keeps(stagingObjects))
 	read := func() autoscaler { return r.autoscaler(t, staging) }
 	synced := func() {
 		all, err := r.Applications(t.Context())

@@ -13,6 +13,7 @@ func TestCriterion7Traces(t *testing.T) {
 	t.Parallel()
 	criterion(t, 7)
 	r := reachHub(t)
+	claim(t, keeps(stagingObjects, stagingPods))
 	app, tempo := r.staging(t), r.client(r.service(t, "monitoring", "tempo", "http"))
 	pods := r.readyPods(t, staging)
 	type span struct {

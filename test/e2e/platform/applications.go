@@ -14,6 +14,8 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
 )
 
+const applicationsPath = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+
 // Root is the name of the Application of the bootstrap.
 const Root = "core-pipeline-root"
 
@@ -66,7 +68,7 @@ func (a Application) String() string {
 // Applications are all Applications, by name.
 func (p *Platform) Applications(ctx context.Context) (map[string]Application, error) {
 	var list struct{ Items []Application }
-	if err := p.Get(ctx, Hub, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications", &list); err != nil {
+	if err := p.Get(ctx, Hub, applicationsPath, &list); err != nil {
 		return nil, err
 	}
 	all := map[string]Application{}
@@ -134,11 +136,13 @@ func (p *Platform) Refresh(ctx context.Context, application, kind string) error 
 		return err
 	}
 	for {
-		left, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "get", "applications.argoproj.io", application, "-o", `jsonpath={.metadata.annotations.argocd\.argoproj\.io/refresh}`)
-		if err != nil {
+		var a struct {
+			Metadata struct{ Annotations map[string]string }
+		}
+		if err := p.Get(ctx, Hub, applicationsPath+"/"+application, &a); err != nil {
 			return fmt.Errorf("waiting for a comparison of %s: %w", application, err)
 		}
-		if left == "" {
+		if _, left := a.Metadata.Annotations["argocd.argoproj.io/refresh"]; !left {
 			return nil
 		}
 		time.Sleep(200 * time.Millisecond)

@@ -166,6 +166,15 @@ func (r Repository) Head(ctx context.Context) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// Has says whether a revision has an earlier one, or is it.
+func (r Repository) Has(ctx context.Context, revision, earlier string) bool {
+	if revision == earlier || revision == "" {
+		return revision == earlier
+	}
+	_, err := r.git(ctx, "merge-base", "--is-ancestor", earlier, revision)
+	return err == nil
+}
+
 // Restore makes the working tree what it was at a revision, without committing it. It says whether that is a change.
 func (r Repository) Restore(ctx context.Context, revision string) (bool, error) {
 	if _, err := r.git(ctx, "read-tree", "-u", "--reset", revision); err != nil {
