@@ -17,6 +17,7 @@ import (
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/addons"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
@@ -83,52 +84,69 @@ func Install(ctx context.Context, c *cluster.Config) (*Platform, error) {
 	if p.project, err = programs.Project(); err != nil {
 		return nil, err
 	}
-	steps := []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"pushing images", p.pushImages},
-		{"writing the repository", p.checkOut},
-		{"installing addons", p.installAddons},
-		{"installing Argo CD", p.installArgoCD},
-		{"adding clusters", p.addClusters},
-		{"waiting for Argo CD", p.argocdReady},
-	}
-	for _, s := range steps {
-		start := time.Now()
-		if err := s.do(ctx); err != nil {
-			return p, fmt.Errorf("%s: %w", s.what, err)
-		}
-		slog.InfoContext(ctx, s.what, "seconds", int(time.Since(start).Seconds()))
+	err = inTurn(ctx,
+		step{"pushing images", p.pushImages},
+		step{"writing the repository", p.checkOut},
+		step{"installing addons", p.installAddons},
+		step{"installing Argo CD and adding clusters", func(ctx context.Context) error {
+			return together(
+				func() error {
+					return inTurn(ctx, step{"installing Argo CD", p.installArgoCD}, step{"waiting for Argo CD", p.argocdReady})
+				},
+				func() error { return inTurn(ctx, step{"adding clusters", p.addClusters}) },
+			)
+		}},
+	)
+	if err != nil {
+		return p, err
 	}
 	return p, p.write()
 }
 
-func (p *Platform) pushImages(ctx context.Context) error {
-	dir, err := os.MkdirTemp(p.Dir, "images-")
-	if err != nil {
-		return err
+type step struct {
+	what string
+	do   func(context.Context) error
+}
+
+func inTurn(ctx context.Context, steps ...step) error {
+	for _, s := range steps {
+		start := time.Now()
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+		slog.InfoContext(ctx, s.what, "seconds", int(time.Since(start).Seconds()))
 	}
-	defer programs.RemoveScratch(dir)
-	makers := []func() (string, error){
-		func() (string, error) { return images.Cluster(ctx, dir) },
-		func() (string, error) { return images.Sidecar(ctx, dir, images.SidecarName+":v1") },
-		func() (string, error) { return images.Application(ctx, dir, "1.0.0", "1.1.0") },
-		func() (string, error) { return images.Data(ctx, dir) },
-		func() (string, error) { return images.ArgoCD(ctx) },
+	return nil
+}
+
+// together does all at once and says all that went wrong.
+func together(all ...func() error) error {
+	var wait sync.WaitGroup
+	problems := make([]error, len(all))
+	for i, do := range all {
+		wait.Go(func() { problems[i] = do() })
+	}
+	wait.Wait()
+	return errors.Join(problems...)
+}
+
+func (p *Platform) pushImages(ctx context.Context) error {
+	makers := []func() ([]image.Image, error){
+		func() ([]image.Image, error) { return images.Cluster(ctx) },
+		func() ([]image.Image, error) { return one(images.Sidecar(images.SidecarName + ":v1")) },
+		func() ([]image.Image, error) { return images.Application(ctx, "1.0.0", "1.1.0") },
+		func() ([]image.Image, error) { return images.Data(ctx) },
+		func() ([]image.Image, error) { return images.ArgoCD(ctx) },
 	}
 	for _, a := range addons.All() {
-		makers = append(makers, func() (string, error) {
-			file := filepath.Join(dir, a.Name+".tar")
-			return file, a.Archive(ctx, file)
-		})
+		makers = append(makers, func() ([]image.Image, error) { return a.Images(ctx) })
 	}
 	for _, make := range makers {
-		archive, err := make()
+		made, err := make()
 		if err != nil {
 			return err
 		}
-		pushed, err := p.Push(ctx, archive)
+		pushed, err := p.Push(ctx, made...)
 		if err != nil {
 			return err
 		}
@@ -136,6 +154,8 @@ func (p *Platform) pushImages(ctx context.Context) error {
 	}
 	return nil
 }
+
+func one(i image.Image, err error) ([]image.Image, error) { return []image.Image{i}, err }
 
 // elsewhere are the addons that only some planes have: what watches the application is beside staging, what lets
 // requests in from outside beside the canary. All have what an Application needs to be healthy.
@@ -160,13 +180,11 @@ func (p *Platform) kubectl(plane string) addons.Kubectl {
 }
 
 func (p *Platform) installAddons(ctx context.Context) error {
-	var wait sync.WaitGroup
-	problems := make([]error, len(p.Planes))
-	for i, plane := range p.Planes {
-		wait.Go(func() { problems[i] = p.furnish(ctx, plane.Name) })
+	var all []func() error
+	for _, plane := range p.Planes {
+		all = append(all, func() error { return p.furnish(ctx, plane.Name) })
 	}
-	wait.Wait()
-	return errors.Join(problems...)
+	return together(all...)
 }
 
 // furnish installs DNS, the addons, and what the application needs.
@@ -275,10 +293,12 @@ func (p *Platform) argocdReady(ctx context.Context) error {
 // addClusters gives Argo CD an account in every cluster, whose token is in the store that External Secrets reads, and
 // writes the files of the clusters with the command that argocd/README.md names.
 func (p *Platform) addClusters(ctx context.Context) error {
+	var all []func() error
 	for _, t := range Targets {
-		if err := p.AddCluster(ctx, t); err != nil {
-			return err
-		}
+		all = append(all, func() error { return p.AddCluster(ctx, t) })
+	}
+	if err := together(all...); err != nil {
+		return err
 	}
 	for _, environment := range []string{"dev", "staging", "prod"} {
 		tag := "1.0.0"
