@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
@@ -87,8 +86,7 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err
 	}
-	sweep(parent)
-	scratch, err := os.MkdirTemp(parent, ".build-"+key+"-")
+	scratch, err := programs.Scratch(parent, "build")
 	if err != nil {
 		return nil, err
 	}
@@ -109,16 +107,6 @@ func cached(ctx context.Context, key string, names []string, build func(ctx cont
 		return nil, err
 	}
 	return paths, nil
-}
-
-// sweep removes what builds have left that were killed: no build takes a day.
-func sweep(parent string) {
-	left, _ := filepath.Glob(filepath.Join(parent, ".build-*"))
-	for _, dir := range left {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			_ = os.RemoveAll(dir)
-		}
-	}
 }
 
 // copyModule lays a module out where it can be built as its own project builds it: only in the main module do replace

@@ -93,7 +93,7 @@ func install(ctx context.Context, source string) (string, error) {
 		return "", err
 	}
 	// Beside its final name and renamed, so that an interrupted or a second run never sees half of it.
-	partial, err := os.MkdirTemp(cache, ".application-")
+	partial, err := programs.Scratch(cache, "application")
 	if err != nil {
 		return "", err
 	}

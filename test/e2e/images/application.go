@@ -65,7 +65,7 @@ func Application(ctx context.Context, tags ...string) ([]image.Image, error) {
 // applicationModules is the layer of what the lock file installs.
 func applicationModules(built app.Application) (v1.Layer, error) {
 	file, err := cached(built.Installed+".tar.gz", func(file string) error {
-		root, err := os.MkdirTemp(filepath.Dir(file), ".application-")
+		root, err := programs.Scratch(filepath.Dir(file), "application")
 		if err != nil {
 			return err
 		}

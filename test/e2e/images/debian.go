@@ -61,7 +61,7 @@ func (d debian) file(ctx context.Context) (string, error) {
 		if err != nil {
 			return err
 		}
-		root, err := os.MkdirTemp(filepath.Dir(file), ".debian-")
+		root, err := programs.Scratch(filepath.Dir(file), "debian")
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (p part) layer(ctx context.Context) (v1.Layer, error) {
 		return nil, err
 	}
 	file, err := cached(fmt.Sprintf("debian-%s-part-%s.tar.gz", debianRelease, p.key()), func(file string) error {
-		scratch, err := os.MkdirTemp(filepath.Dir(file), ".debian-")
+		scratch, err := programs.Scratch(filepath.Dir(file), "debian")
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,22 @@ func Cache() (string, error) {
 	return filepath.Join(cache, "core-pipeline-cmp", "e2e"), nil
 }
 
+// Scratch is a new folder in dir for something that is made there, which RemoveScratch takes away. What others with the
+// same prefix have left that were killed goes first: nothing takes a day.
+func Scratch(dir, prefix string) (string, error) {
+	prefix = "." + prefix + "-"
+	left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, old := range left {
+		if info, err := os.Stat(old); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			RemoveScratch(old)
+		}
+	}
+	return os.MkdirTemp(dir, prefix)
+}
+
 // RemoveScratch removes a folder that is only used while something is made. What cannot be removed is in nobody's way:
 // the next one has another name.
 func RemoveScratch(dir string) { _ = os.RemoveAll(dir) }
@@ -40,7 +56,7 @@ func kept(ctx context.Context, key, name string, build func(ctx context.Context,
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	scratch, err := os.MkdirTemp(dir, ".build-")
+	scratch, err := Scratch(dir, "build")
 	if err != nil {
 		return "", err
 	}

@@ -47,7 +47,7 @@ var ArgoCD = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	// Built beside its final name and renamed, so that an interrupted or a second run never sees half a program.
-	tmp, err := os.MkdirTemp(dir, "build-")
+	tmp, err := Scratch(dir, "build")
 	if err != nil {
 		return "", err
 	}
