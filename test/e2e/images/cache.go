@@ -43,9 +43,16 @@ func cached(name string, build func(file string) error) (string, error) {
 	return file, nil
 }
 
-// Program is a layer of files, one of which is a program that stays in the user's cache: the layer stays there, too, as
-// long as the program is the same.
+// Program is a layer of files, one of which is a program. Of a program that stays in the user's cache it stays there,
+// too, for as long as the program is the same; one that each run builds is in no other's way.
 func Program(program string, files ...image.File) (v1.Layer, error) {
+	cache, err := programs.Cache()
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(program, cache+string(filepath.Separator)) {
+		return image.Files(files...)
+	}
 	info, err := os.Stat(program)
 	if err != nil {
 		return nil, err
