@@ -153,7 +153,7 @@ func (a Addon) Images(ctx context.Context) ([]image.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, image.Image{Name: p.image, Entrypoint: []string{target}, User: "65534", Layers: []v1.Layer{layer}})
+		all = append(all, image.Image{Name: p.image, Entrypoint: []string{target}, User: "65534", Env: images.OneProcessor(), Layers: []v1.Layer{layer}})
 	}
 	return all, nil
 }

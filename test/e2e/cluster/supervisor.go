@@ -99,7 +99,8 @@ func (s *supervisor) startFile(name, namespace string, file *os.File, program st
 	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + namespace, path}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Sixty Go programs on a few processors: memory is there, and collecting garbage later leaves more time for the rest.
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(s.Programs["containerd"])+":"+os.Getenv("PATH"), "GOGC=400")
+	// Each keeps to one processor: waking another for a moment's work costs more than the work.
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(s.Programs["containerd"])+":"+os.Getenv("PATH"), "GOGC=400", "GOMAXPROCS=1")
 	if file != nil {
 		cmd.ExtraFiles = []*os.File{file}
 	}

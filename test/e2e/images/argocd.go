@@ -86,7 +86,7 @@ func ArgoCD(ctx context.Context) ([]image.Image, error) {
 	return []image.Image{
 		{
 			Name: argocdName, Entrypoint: []string{"/usr/bin/tini", "--"}, User: "999", WorkingDir: "/home/argocd",
-			Env:    []string{debianPath, "USER=argocd", "GRPC_ENABLE_TXT_SERVICE_CONFIG=false"},
+			Env:    append(OneProcessor(), "USER=argocd", "GRPC_ENABLE_TXT_SERVICE_CONFIG=false"),
 			Layers: []v1.Layer{base, layer},
 		},
 		{Name: redisName, Entrypoint: []string{"/usr/bin/redis-server"}, User: "999", Layers: []v1.Layer{part}},

@@ -51,6 +51,6 @@ func Data(ctx context.Context) ([]image.Image, error) {
 			Env:    []string{debianPath + ":" + PostgresBin, "PGDATA=/data/main", "PGHOST=*", "PGPORT=5432"},
 			Layers: []v1.Layer{base, start},
 		},
-		{Name: KafkaName, User: "999", Entrypoint: []string{"/kafka"}, Layers: []v1.Layer{broker}},
+		{Name: KafkaName, User: "999", Entrypoint: []string{"/kafka"}, Env: OneProcessor(), Layers: []v1.Layer{broker}},
 	}, nil
 }

@@ -13,6 +13,10 @@ import (
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
+// OneProcessor is the environment of a Go program that is one of many: what the supervisor of the clusters says of its
+// own holds for it, too.
+func OneProcessor() []string { return []string{debianPath, "GOMAXPROCS=1"} }
+
 const debianPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // CoreDNSImage is the name of CoreDNS's image.
@@ -36,7 +40,7 @@ func Cluster(ctx context.Context) ([]image.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, image.Image{Name: name, Entrypoint: []string{at}, User: "65532", Layers: []v1.Layer{layer}})
+		made = append(made, image.Image{Name: name, Entrypoint: []string{at}, User: "65532", Env: OneProcessor(), Layers: []v1.Layer{layer}})
 	}
 	return made, nil
 }

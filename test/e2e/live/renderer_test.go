@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,7 +39,7 @@ func TestT22SecondRenderer(t *testing.T) {
 	}
 	unchanged := func(what string) {
 		t.Helper()
-		hardRefresh(t, p, "-l", "app.kubernetes.io/part-of=core-pipeline")
+		hardRefresh(t, p, "app.kubernetes.io/part-of=core-pipeline")
 		for _, target := range platform.Targets {
 			good(t, p, target.Application())
 			d := workload(t, p, target)
@@ -88,27 +89,45 @@ func TestT22SecondRenderer(t *testing.T) {
 	}
 }
 
-// hardRefresh lets Argo CD render Applications again, all at once, and waits until it has compared them all.
-func hardRefresh(t *testing.T, p *platform.Platform, selection ...string) time.Duration {
-	t.Helper()
-	kubectl(t, p, platform.Hub, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, selection...)...)
-	return compared(t, p, selection...)
+// renderAgain asks Argo CD to render the Applications with certain labels again, one after the other.
+func renderAgain(ctx context.Context, p *platform.Platform, labels string) error {
+	_, err := p.Kubectl(ctx, platform.Hub, "", "-n", "argocd", "annotate", "applications.argoproj.io", "-l", labels, "argocd.argoproj.io/refresh=hard", "--overwrite")
+	return err
 }
 
-func compared(t *testing.T, p *platform.Platform, selection ...string) time.Duration {
+// hardRefresh lets Argo CD render Applications again and waits until it has compared them all.
+func hardRefresh(t *testing.T, p *platform.Platform, labels string) time.Duration {
+	t.Helper()
+	if err := renderAgain(t.Context(), p, labels); err != nil {
+		t.Fatal(err)
+	}
+	return compared(t, p, labels)
+}
+
+func compared(t *testing.T, p *platform.Platform, labels string) time.Duration {
 	t.Helper()
 	return eventually(t, 5*time.Minute, "the comparison of all", func() (bool, string) {
-		left, err := refreshing(t, p, selection...)
-		return err == nil && left == 0, fmt.Sprint(left, " wait, ", err)
+		left := refreshing(t, p, labels)
+		return left == 0, fmt.Sprint(left, " wait")
 	})
 }
 
 // refreshing is how many Applications wait for a comparison that was asked for.
-func refreshing(t *testing.T, p *platform.Platform, selection ...string) (int, error) {
+func refreshing(t *testing.T, p *platform.Platform, labels string) int {
 	t.Helper()
-	const left = `jsonpath={.items[*].metadata.annotations.argocd\.argoproj\.io/refresh}`
-	out, err := p.Kubectl(t.Context(), platform.Hub, "", append([]string{"-n", "argocd", "get", "applications.argoproj.io", "-o", left}, selection...)...)
-	return len(strings.Fields(out)), err
+	var list struct {
+		Items []struct {
+			Metadata struct{ Annotations map[string]string }
+		}
+	}
+	object(t, p, platform.Hub, &list, "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications?labelSelector="+url.QueryEscape(labels))
+	waiting := 0
+	for _, a := range list.Items {
+		if _, there := a.Metadata.Annotations["argocd.argoproj.io/refresh"]; there {
+			waiting++
+		}
+	}
+	return waiting
 }
 
 // many is how many Applications are refreshed at once.
@@ -153,9 +172,9 @@ func TestManyApplications(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	selection := []string{"-l", "e2e=many"}
+	const labels = "e2e=many"
 	t.Cleanup(func() {
-		if _, err := p.Kubectl(context.Background(), platform.Hub, "", append([]string{"-n", "argocd", "delete", "applications.argoproj.io"}, selection...)...); err != nil {
+		if _, err := p.Kubectl(context.Background(), platform.Hub, "", "-n", "argocd", "delete", "applications.argoproj.io", "-l", labels); err != nil {
 			t.Error(err)
 		}
 	})
@@ -195,7 +214,7 @@ func TestManyApplications(t *testing.T) {
 		return len(bad) == 0, fmt.Sprint(len(bad), " of ", many, " are not: ", bad)
 	})
 	first := time.Since(start)
-	again := hardRefresh(t, p, selection...)
+	again := hardRefresh(t, p, labels)
 	if bad := wrong(); len(bad) > 0 {
 		t.Errorf("%d of %d are not compared: %v", len(bad), many, bad)
 	}
@@ -203,31 +222,48 @@ func TestManyApplications(t *testing.T) {
 
 	disturbed := func(what string, disturb func()) {
 		t.Helper()
-		kubectl(t, p, platform.Hub, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, selection...)...)
 		before := repoServers(t, p)
 		if len(before) != 1 {
 			t.Fatalf("repo-server runs as %+v", before)
 		}
+		// Asked until repo-server is another: a render takes milliseconds, so that of one time all may be over.
+		asking, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan error, 1)
+		go func() {
+			for asking.Err() == nil {
+				if err := renderAgain(t.Context(), p, labels); err != nil {
+					ended <- err
+					return
+				}
+			}
+			ended <- nil
+		}()
+		waiting := 0
+		eventually(t, time.Minute, "Applications that are rendered", func() (bool, string) {
+			waiting = refreshing(t, p, labels)
+			return waiting > 0, ""
+		})
 		disturb()
-		waiting, err := refreshing(t, p, selection...)
-		if err != nil || waiting == 0 {
-			t.Errorf("%s, but no Application was being rendered any more: %v", what, err)
-		}
 		// That it is gone is seen a moment after it is; only then is there a wait for what comes in its place.
 		eventually(t, 5*time.Minute, "another repo-server", func() (bool, string) {
 			now := repoServers(t, p)
 			return len(now) == 1 && now[0].ready && now[0].id != before[0].id, fmt.Sprintf("before: %+v; now: %+v", before, now)
 		})
-		compared(t, p, selection...)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		hit := len(wrong())
-		took := hardRefresh(t, p, selection...)
+		compared(t, p, labels)
+		took := hardRefresh(t, p, labels)
 		if bad := wrong(); len(bad) > 0 {
 			t.Errorf("%d of %d are not compared after %s: %v", len(bad), many, what, bad)
 		}
 		for _, target := range platform.Targets {
 			good(t, p, target.Application())
 		}
-		report(t, 0, "%s while %d of %d Applications are rendered: %d show an error; the next refresh compares all in %s", what, waiting, many, hit, took)
+		report(t, 0, "%s while %d of %d Applications wait for a render: %d show an error; the next refresh compares all in %s", what, waiting, many, hit, took)
 	}
 	disturbed("the sidecar killed", func() { killSidecar(t, p) })
 	disturbed("the pod of repo-server deleted", func() {
