@@ -87,6 +87,7 @@ func Install(ctx context.Context, c *cluster.Config) (*Platform, error) {
 	err = inTurn(ctx,
 		step{"pushing images", p.pushImages},
 		step{"writing the repository", p.checkOut},
+		// The definitions of both at once are more than an API server works through in time on two processors.
 		step{"installing addons", p.installAddons},
 		step{"installing Argo CD and adding clusters", func(ctx context.Context) error {
 			return together(
