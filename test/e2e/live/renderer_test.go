@@ -232,7 +232,7 @@ func TestManyApplications(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() {
 			for asking.Err() == nil {
-				if err := renderAgain(t.Context(), p, labels); err != nil {
+				if err := renderAgain(context.WithoutCancel(asking), p, labels); err != nil {
 					ended <- err
 					return
 				}
