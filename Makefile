@@ -151,6 +151,7 @@ e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD pr
 # waits of both run out on a slow machine.
 E2E_ALONE := ./cluster ./gettingstarted
 
+# Each test waits for what it claims, so that more than there are may begin at once.
 .PHONY: e2e-criteria
 e2e-criteria: $(HELM3) $(HELM4) ## The part of e2e that shows the ten criteria
 	cd test/e2e && $(E2E_TESTS) -v -parallel 16 -skip '$(TRAPS)' ./live

@@ -13,12 +13,6 @@ import (
 
 // TestPart runs the programs that the part of Debian is for, in a place with nothing else than it and them.
 func TestPart(t *testing.T) {
-	if _, err := exec.LookPath("debootstrap"); err != nil {
-		skip(t, "debootstrap is not installed")
-	}
-	if os.Geteuid() != 0 {
-		skip(t, "the test is not root")
-	}
 	root := extracted(t, debianPart)
 	built, err := app.Build(t.Context(), t.TempDir())
 	if err != nil {
@@ -49,12 +43,6 @@ func TestPart(t *testing.T) {
 // TestPostgresPart starts PostgreSQL as its image does, with nothing else than its part of Debian, up to where it would
 // listen.
 func TestPostgresPart(t *testing.T) {
-	if _, err := exec.LookPath("debootstrap"); err != nil {
-		skip(t, "debootstrap is not installed")
-	}
-	if os.Geteuid() != 0 {
-		skip(t, "the test is not root")
-	}
 	root := extracted(t, postgresPart)
 	for _, dir := range []string{"data", "dev"} {
 		if err := os.Mkdir(filepath.Join(root, dir), 0o777); err != nil {
@@ -82,9 +70,15 @@ func TestPostgresPart(t *testing.T) {
 	}
 }
 
-// extracted is a directory with a part of Debian.
+// extracted is a directory with a part of Debian, which only root can make.
 func extracted(t *testing.T, p part) string {
 	t.Helper()
+	if _, err := exec.LookPath("debootstrap"); err != nil {
+		skip(t, "debootstrap is not installed")
+	}
+	if os.Geteuid() != 0 {
+		skip(t, "the test is not root")
+	}
 	layer, err := p.layer(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -245,8 +245,10 @@ func TestManyApplications(t *testing.T) {
 			return waiting > 0, ""
 		})
 		disturb()
+		hit := 0
 		// That it is gone is seen a moment after it is; only then is there a wait for what comes in its place.
 		eventually(t, 5*time.Minute, "another repo-server", func() (bool, string) {
+			hit = max(hit, len(wrong()))
 			now := repoServers(t, p)
 			return len(now) == 1 && now[0].ready && now[0].id != before[0].id, fmt.Sprintf("before: %+v; now: %+v", before, now)
 		})
@@ -254,7 +256,9 @@ func TestManyApplications(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		hit := len(wrong())
+		if hit = max(hit, len(wrong())); hit == 0 {
+			t.Errorf("%s, and no Application was hit by that", what)
+		}
 		compared(t, p, labels)
 		took := hardRefresh(t, p, labels)
 		if bad := wrong(); len(bad) > 0 {

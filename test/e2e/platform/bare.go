@@ -5,26 +5,14 @@ import (
 	"strings"
 
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/cluster"
-	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/image"
 	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/images"
 )
 
 // Bare gives the planes of a cluster what a managed one has: DNS. The images of Argo CD and of the sidecar, under the
 // name that is given, are in the registry afterwards, and nothing of them is installed.
-func Bare(ctx context.Context, c *cluster.Config, sidecar string) error {
-	makers := []func() ([]image.Image, error){
-		func() ([]image.Image, error) { return images.Cluster(ctx) },
-		func() ([]image.Image, error) { return one(images.Sidecar(sidecar)) },
-		func() ([]image.Image, error) { return images.ArgoCD(ctx) },
-	}
-	for _, make := range makers {
-		made, err := make()
-		if err != nil {
-			return err
-		}
-		if _, err := c.Push(ctx, made...); err != nil {
-			return err
-		}
+func Bare(ctx context.Context, c *cluster.Config, sidecarName string) error {
+	if _, err := push(ctx, c, images.Cluster, sidecar(sidecarName), images.ArgoCD); err != nil {
+		return err
 	}
 	for _, plane := range c.Planes {
 		if err := installDNS(ctx, c, plane.Name); err != nil {

@@ -79,7 +79,7 @@ type Platform struct {
 
 // Install installs everything up to the one apply of the bootstrap. It takes minutes, most of them waiting for pods.
 func Install(ctx context.Context, c *cluster.Config) (*Platform, error) {
-	p := &Platform{Config: c, Digests: map[string]string{}}
+	p := &Platform{Config: c}
 	var err error
 	if p.project, err = programs.Project(); err != nil {
 		return nil, err
@@ -132,31 +132,42 @@ func together(all ...func() error) error {
 }
 
 func (p *Platform) pushImages(ctx context.Context) error {
-	makers := []func() ([]image.Image, error){
-		func() ([]image.Image, error) { return images.Cluster(ctx) },
-		func() ([]image.Image, error) { return one(images.Sidecar(images.SidecarName + ":v1")) },
-		func() ([]image.Image, error) { return images.Application(ctx, "1.0.0", "1.1.0") },
-		func() ([]image.Image, error) { return images.Data(ctx) },
-		func() ([]image.Image, error) { return images.ArgoCD(ctx) },
-	}
+	application := func(ctx context.Context) ([]image.Image, error) { return images.Application(ctx, "1.0.0", "1.1.0") }
+	makers := []maker{images.Cluster, sidecar(images.SidecarName + ":v1"), application, images.Data, images.ArgoCD}
 	for _, a := range addons.All() {
-		makers = append(makers, func() ([]image.Image, error) { return a.Images(ctx) })
+		makers = append(makers, a.Images)
 	}
-	for _, make := range makers {
-		made, err := make()
-		if err != nil {
-			return err
-		}
-		pushed, err := p.Push(ctx, made...)
-		if err != nil {
-			return err
-		}
-		maps.Copy(p.Digests, pushed)
-	}
-	return nil
+	var err error
+	p.Digests, err = push(ctx, p.Config, makers...)
+	return err
 }
 
-func one(i image.Image, err error) ([]image.Image, error) { return []image.Image{i}, err }
+// maker makes images.
+type maker func(context.Context) ([]image.Image, error)
+
+func sidecar(name string) maker {
+	return func(context.Context) ([]image.Image, error) {
+		made, err := images.Sidecar(name)
+		return []image.Image{made}, err
+	}
+}
+
+// push makes images and pushes them, and returns their digests by their names.
+func push(ctx context.Context, c *cluster.Config, makers ...maker) (map[string]string, error) {
+	digests := map[string]string{}
+	for _, make := range makers {
+		made, err := make(ctx)
+		if err != nil {
+			return nil, err
+		}
+		pushed, err := c.Push(ctx, made...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(digests, pushed)
+	}
+	return digests, nil
+}
 
 // elsewhere are the addons that only some planes have: what watches the application is beside staging, what lets
 // requests in from outside beside the canary. All have what an Application needs to be healthy.
