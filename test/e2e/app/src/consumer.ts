@@ -9,6 +9,13 @@ import type { Config } from './config.js';
 import { kafkaOptions, type Dependencies } from './dependencies.js';
 import type { Metrics } from './metrics.js';
 
+/**
+ * How long the group waits for a member that has gone without a word, and for its members to join again. A request to join
+ * is answered after that time at the latest, and must not be given up before.
+ */
+const groupMillis = 10_000;
+const joinMillis = 15_000;
+
 export const itemKey = (id: string): string => `item:${id}`;
 export const seenKey = 'items:seen';
 
@@ -36,10 +43,15 @@ export class ItemConsumer {
     for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 10_000)) {
       try {
         await this.dependencies.topic();
-        this.consumer = new Consumer({ ...kafkaOptions(this.config), groupId: this.config.kafka.groupId, deserializers: stringDeserializers });
+        const options = kafkaOptions(this.config);
+        this.consumer = new Consumer({
+          ...options, requestTimeout: Math.max(options.requestTimeout ?? 0, joinMillis),
+          groupId: this.config.kafka.groupId, deserializers: stringDeserializers,
+          // Here and not where it consumes: a consumer that joins again of itself knows only these.
+          sessionTimeout: groupMillis, rebalanceTimeout: groupMillis, heartbeatInterval: 1000,
+        });
         const stream = await this.consumer.consume({
-          topics: [this.config.kafka.topic], mode: 'committed', fallbackMode: 'latest', autocommit: 1000,
-          sessionTimeout: 10_000, heartbeatInterval: 1000, maxWaitTime: 1000,
+          topics: [this.config.kafka.topic], mode: 'committed', fallbackMode: 'latest', autocommit: 1000, maxWaitTime: 1000,
         });
         for await (const message of stream) {
           wait = 500;
