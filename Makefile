@@ -135,14 +135,17 @@ soak: ## Serve thousands of requests, 5 % of them hostile, and watch the system 
 
 # The clusters need root on Linux. Elsewhere `make e2e E2E_REQUIRED=` skips what cannot run there.
 E2E_REQUIRED ?= 1
-E2E := cd test/e2e && GOTOOLCHAIN=$(NEWER_GO)
-E2E_TESTS := HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=$(E2E_REQUIRED) GOTOOLCHAIN=$(NEWER_GO) $(GO) test -count=1 -p 1 -timeout 60m
+# The settings of programs.GoEnvironment, so that what tests, linters and programs have in common is compiled once.
+E2E_GO := GOTOOLCHAIN=$(NEWER_GO) CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) -gcflags=all=-dwarf=false"
+E2E := cd test/e2e && $(E2E_GO)
+# Compilers, linkers and the servers under test collect less garbage.
+E2E_TESTS := HELM3=$(HELM3) HELM4=$(HELM4) E2E_REQUIRED=$(E2E_REQUIRED) $(E2E_GO) GOGC=400 $(GO) test -count=1 -p 1 -timeout 60m
 # Not the criteria of the project's success, but what Argo CD does beyond them.
 TRAPS := ^TestT[0-9]|^TestManyApplications|^TestHelm
 
 .PHONY: e2e
 e2e: $(HELM3) $(HELM4) e2e-packages ## Run the tests against the real Argo CD programs, a real kube-apiserver and clusters
-	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) HELM4=$(HELM4) $(GO) run ./platform/e2e build; }
+	[ "$$(id -u)-$$(uname)" != 0-Linux ] || { $(E2E) GOGC=400 HELM4=$(HELM4) $(GO) run ./platform/e2e build; }
 	cd test/e2e && $(E2E_TESTS) $(E2E_ALONE)
 	$(MAKE) e2e-servers
 	$(MAKE) e2e-criteria
@@ -158,7 +161,7 @@ e2e-criteria: $(HELM3) $(HELM4) ## The part of e2e that shows the ten criteria
 
 .PHONY: e2e-servers
 e2e-servers: $(HELM3) $(HELM4) ## The part of e2e that needs no cluster
-	cd test/e2e && others=$$(GOTOOLCHAIN=$(NEWER_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) -p 2 $$others
+	cd test/e2e && others=$$($(E2E_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) -p 2 $$others
 
 .PHONY: e2e-traps
 e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/traps.md says goes wrong
@@ -186,7 +189,7 @@ e2e-packages: ## Install the system's packages that the end-to-end tests need, o
 
 .PHONY: e2e-up
 e2e-up: $(HELM4) e2e-packages ## Leave clusters with Argo CD and the application to play with; needs root on Linux
-	$(E2E) HELM4=$(HELM4) $(GO) run ./platform/e2e up
+	$(E2E) GOGC=400 HELM4=$(HELM4) $(GO) run ./platform/e2e up
 
 .PHONY: e2e-down
 e2e-down: ## Take them away
@@ -246,7 +249,7 @@ $(HELM3):
 	GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
 
 $(HELM4):
-	CGO_ENABLED=0 GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install -ldflags=-s\ -w helm.sh/helm/v4/cmd/helm@$(HELM4_VERSION)
+	CGO_ENABLED=0 GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) GOGC=400 $(GO) install -gcflags=all=-dwarf=false -ldflags=-s\ -w helm.sh/helm/v4/cmd/helm@$(HELM4_VERSION)
 
 $(KUSTOMIZE):
 	GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) $(GO) install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)

@@ -21,6 +21,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/yaml"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/programs"
 )
 
 // module is the project's own module, and example a fleet in it.
@@ -31,17 +33,20 @@ const (
 
 var environments = []string{"dev", "staging", "prod"}
 
-// program builds core-pipeline as a user would.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	programs.Clean()
+	os.Exit(code)
+}
+
+// program is the path of core-pipeline.
 func program(t *testing.T) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "core-pipeline")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./cmd/core-pipeline")
-	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	dir, err := programs.Project()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return bin
+	return filepath.Join(dir, "core-pipeline")
 }
 
 // fleet is what is in the files: ApplicationSets and cluster Secrets.

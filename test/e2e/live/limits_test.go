@@ -19,7 +19,7 @@ const steadyTime = 2 * time.Minute
 
 // pod is what the tests look at of a pod of the application.
 type pod struct {
-	Metadata struct{ Name, UID string }
+	Metadata struct{ Name, UID, DeletionTimestamp string }
 	Status   struct {
 		PodIP             string
 		ContainerStatuses []struct {
@@ -39,7 +39,7 @@ func (p pod) restarts() int {
 	return n
 }
 
-// pods are those of the application in a namespace, by UID.
+// pods are those of the application in a namespace, by UID. One that is ending is none of them any more, though it runs.
 func (r *reach) pods(t *testing.T, namespace string) map[string]pod {
 	t.Helper()
 	return r.podsOf(t, podsPath(namespace, apiPods))
@@ -57,7 +57,9 @@ func (r *reach) podsOf(t *testing.T, path string) map[string]pod {
 	r.get(t, &list, path)
 	all := map[string]pod{}
 	for _, p := range list.Items {
-		all[p.Metadata.UID] = p
+		if p.Metadata.DeletionTimestamp == "" {
+			all[p.Metadata.UID] = p
+		}
 	}
 	return all
 }

@@ -53,7 +53,7 @@ var ArgoCD = sync.OnceValues(func() (string, error) {
 	}
 	defer RemoveScratch(tmp)
 	built := filepath.Join(tmp, "argocd")
-	// The environment is the one of this test, CGO_ENABLED included: the packages are then compiled once for both.
+	// The environment is the one of this test: the packages are then compiled once for both.
 	// Without tables for debuggers it is a third smaller: each of its images is unpacked, and copied by repo-server.
 	ldflags := "-s -w -X " + ArgoCDModule + "/common.version=" + strings.TrimPrefix(strings.TrimSpace(version), "v")
 	if err := Build(context.Background(), key, func() error {
