@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +25,9 @@ const asWorker = "WORKER_TEST_PROCESS"
 
 const memoryLimit = 192 << 20
 
+// lateness is how long a process takes that gets ready late.
+const lateness = 4 * time.Second
+
 func TestMain(m *testing.M) {
 	switch os.Getenv(asWorker) {
 	case "":
@@ -28,6 +35,11 @@ func TestMain(m *testing.M) {
 	case "render":
 		if err := worker.Run(context.Background(), os.Stdin, os.Stdout, os.Stderr, memoryLimit); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "late":
+		time.Sleep(lateness)
+		if err := worker.Run(context.Background(), os.Stdin, os.Stdout, os.Stderr, memoryLimit); err != nil {
 			os.Exit(1)
 		}
 	case "panic":
@@ -68,11 +80,20 @@ func children(t *testing.T) []string {
 	if runtime.GOOS != "linux" {
 		return nil
 	}
-	data, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
-	if err != nil {
+	// Each thread has those that it has started.
+	threads, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil || len(threads) == 0 {
 		t.Skip("the kernel does not list children: ", err)
 	}
-	return strings.Fields(string(data))
+	var all []string
+	for _, file := range threads {
+		data, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) { // a thread that has ended
+			t.Fatal(err)
+		}
+		all = append(all, strings.Fields(string(data))...)
+	}
+	return all
 }
 
 func request(t testing.TB, application, template string) worker.Request {
@@ -211,6 +232,21 @@ func TestLoopsDoNotHoldUpOthers(t *testing.T) {
 	}
 	loops.Wait()
 	until(t, "two processes", func() bool { return pool.Processes() == 2 })
+}
+
+// TestStartIsNoSlowRender: the time that a process takes to get ready is not the render's, which keeps its place in the
+// fast lane, and its process.
+func TestStartIsNoSlowRender(t *testing.T) {
+	pool := newPool(t, worker.Options{Workers: 1, SlowWorkers: 1, SlowAfter: lateness / 2}, "late")
+	before := children(t)
+	start := time.Now()
+	mustRender(t, pool, "a")
+	if took := time.Since(start); took < lateness/2 {
+		t.Fatalf("the process was ready after %s", took)
+	}
+	if after := children(t); runtime.GOOS == "linux" && (len(before) != 1 || !slices.Equal(before, after)) {
+		t.Errorf("processes before: %v, after: %v", before, after)
+	}
 }
 
 func TestQueueTellsAboutTheDeadline(t *testing.T) {
