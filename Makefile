@@ -88,6 +88,7 @@ lint: $(GOLANGCI) ## Run golangci-lint and check that go.mod is tidy; the first 
 	cd release && $(GOLANGCI) run --config ../.golangci.yml ./... && $(GO) mod tidy -diff
 	$(E2E) $(GOLANGCI) run --config ../../.golangci.yml ./...
 	$(E2E) $(GO) mod tidy -diff
+	cd test/e2e/addons/certmanager && $(E2E_GO) $(GOLANGCI) run --config ../../../../.golangci.yml ./... && $(E2E_GO) $(GO) mod tidy -diff
 
 .PHONY: workflows
 workflows: $(ACTIONLINT) ## Check the workflows with actionlint and against the rules of this repository, and run their steps

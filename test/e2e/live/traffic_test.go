@@ -29,9 +29,9 @@ type traffic struct {
 
 const (
 	everywhereName = "e2e-traffic"
-	// requestRate is how many requests a second each third sends: some thousands while a change is rolled out, and not so
-	// many that the rollout takes much longer for them.
-	requestRate = 10
+	// requestRate is how many requests a second each third sends: a thousand and more while a change is rolled out, and
+	// not so many that the rollout takes much longer for them.
+	requestRate = 6
 	// requestsInFlight is how many wait for an answer at most; then the load waits, too.
 	requestsInFlight = 32
 	// requestTime is how long a request may take before it counts as failed.
