@@ -18,10 +18,11 @@ func TestCriterion3Metrics(t *testing.T) {
 	claim(t, keeps(stagingObjects, stagingPods))
 	prometheus, app := r.prometheus(t), r.staging(t)
 
-	pods := r.readyPods(t, staging)
+	var pods []string
 	waited := eventually(t, 3*time.Minute, "a target for each pod", func() (bool, string) {
+		pods = r.readyPods(t, staging)
 		up, err := prometheus.query(t, fmt.Sprintf(`up{namespace=%q, service="core-pipeline"} == 1`, staging))
-		return err == nil && len(up) == len(pods) && up[0].Metric["job"] == "core-pipeline", fmt.Sprint(up, err)
+		return err == nil && len(up) == len(pods) && len(up) > 0 && up[0].Metric["job"] == "core-pipeline", fmt.Sprint(up, err)
 	})
 	report(t, 3, "%d of %d pods are targets that are up, after %s", len(pods), len(pods), waited)
 

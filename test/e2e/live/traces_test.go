@@ -15,7 +15,6 @@ func TestCriterion7Traces(t *testing.T) {
 	r := reachHub(t)
 	claim(t, keeps(stagingObjects, stagingPods))
 	app, tempo := r.staging(t), r.client(r.service(t, "monitoring", "tempo", "http"))
-	pods := r.readyPods(t, staging)
 	type span struct {
 		TraceID  string
 		Name     string
@@ -28,6 +27,7 @@ func TestCriterion7Traces(t *testing.T) {
 		}
 		var spans []span
 		err := fetch(t.Context(), tempo, "http://tempo/spans?service=core-pipeline", &spans)
+		pods := r.readyPods(t, staging)
 		found = slices.DeleteFunc(spans, func(s span) bool {
 			return s.Resource["deployment.environment.name"] != "staging" || !slices.Contains(pods, s.Resource["k8s.pod.name"])
 		})
