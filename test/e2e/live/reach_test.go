@@ -67,12 +67,16 @@ func (r *reach) service(t *testing.T, namespace, name, port string) string {
 	return ""
 }
 
+// idleTime is how long a client keeps a connection that it does not use: as long as Traefik, and not as long as the
+// application, which answers 408 to one on which nothing came, and the answer may meet a request.
+const idleTime = 90 * time.Second
+
 // client sends every request to one address, whatever its URL names.
 func (r *reach) client(addr string) *http.Client {
 	return &http.Client{
 		Timeout:       15 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: idleTime, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return r.Dial(ctx, addr)
 		}},
 	}

@@ -63,7 +63,7 @@ spec:
 		kept    bool
 	}{{"core-pipeline", false}, {"core-pipeline", true}, {everywhereName, false}} {
 		address := kubectl(t, p, target.Plane, "-n", target.Namespace(), "get", "service", stream.service, "-o", "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}")
-		transport := &http.Transport{DisableKeepAlives: !stream.kept, MaxIdleConnsPerHost: 8, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		transport := &http.Transport{DisableKeepAlives: !stream.kept, MaxIdleConnsPerHost: 8, IdleConnTimeout: idleTime, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return p.Dial(ctx, address)
 		}}
 		client := &http.Client{Transport: transport, Timeout: requestTime}
