@@ -12,8 +12,8 @@ import (
 )
 
 // TestJoinsAgainAsBefore: a consumer that a broker has forgotten, which its client joins to the group again of itself, is
-// gone from the group as soon after it dies as one that joined first. While the group waits for one that has gone, nobody
-// in it gets anything.
+// gone from the group as soon after it dies as one that joined first, and waits as long as the group may wait for others.
+// While the group waits for one that has gone, nobody in it gets anything.
 func TestJoinsAgainAsBefore(t *testing.T) {
 	s := need(t)
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
@@ -23,17 +23,22 @@ func TestJoinsAgainAsBefore(t *testing.T) {
 	t.Cleanup(broker.Close)
 	var mu sync.Mutex
 	var joins []kmsg.JoinGroupRequest
-	forgotten := false
+	asked := map[string]int{} // how often each member has asked to join, by the name that the broker gave it
+	last, forgotten := "", false
 	broker.Control(func(request kmsg.Request) (kmsg.Response, error, bool) {
 		broker.KeepControl()
 		mu.Lock()
 		defer mu.Unlock()
 		switch r := request.(type) {
 		case *kmsg.JoinGroupRequest:
-			// Each joins twice: the first time it is given its name.
-			if r.MemberID != "" && (len(joins) == 0 || joins[len(joins)-1].MemberID != r.MemberID) {
+			if r.MemberID == "" {
+				break // it is given its name
+			}
+			if asked[r.MemberID]++; asked[r.MemberID] == 1 {
 				joins = append(joins, *r)
 			}
+		case *kmsg.SyncGroupRequest:
+			last = r.MemberID
 		case *kmsg.OffsetCommitRequest:
 			if !forgotten {
 				forgotten = true
@@ -45,17 +50,21 @@ func TestJoinsAgainAsBefore(t *testing.T) {
 	r := s.ready(t, "staging", map[string]string{"KAFKA_BROKERS": broker.ListenAddrs()[0]})
 	s.migrate(t)
 	r.consumed(t)
-	eventually(t, 30*time.Second, "it joins again", func() error {
+	// The group waits for the member that it was before, which says nothing any more, until its session has ended.
+	eventually(t, 60*time.Second, "it is in the group again", func() error {
 		mu.Lock()
 		defer mu.Unlock()
-		if !forgotten || len(joins) < 2 {
-			return fmt.Errorf("forgotten: %t; %d have joined", forgotten, len(joins))
+		if len(joins) < 2 || last != joins[len(joins)-1].MemberID {
+			return fmt.Errorf("forgotten: %t; %d have asked to join; the last in the group is %s", forgotten, len(joins), last)
 		}
 		return nil
 	})
 	mu.Lock()
 	defer mu.Unlock()
 	for _, j := range joins {
+		if n := asked[j.MemberID]; n != 1 {
+			t.Errorf("it asks %d times to join as %s", n, j.MemberID)
+		}
 		if j.SessionTimeoutMillis != 10_000 || j.RebalanceTimeoutMillis != 10_000 {
 			t.Errorf("it joins for a session of %d ms, and for %d ms of waiting for others", j.SessionTimeoutMillis, j.RebalanceTimeoutMillis)
 		}
