@@ -160,9 +160,10 @@ E2E_ALONE := ./cluster ./gettingstarted
 e2e-criteria: $(HELM3) $(HELM4) ## The part of e2e that shows the ten criteria
 	cd test/e2e && $(E2E_TESTS) -v -parallel 16 -skip '$(TRAPS)' ./live
 
+# Three packages at once: those of the application wait for it most of their time.
 .PHONY: e2e-servers
 e2e-servers: $(HELM3) $(HELM4) ## The part of e2e that needs no cluster
-	cd test/e2e && others=$$($(E2E_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) -p 2 $$others
+	cd test/e2e && others=$$($(E2E_GO) $(GO) list ./... | grep -v -e /live$$ $(E2E_ALONE:./%=-e /%$$)) && $(E2E_TESTS) -p 3 $$others
 
 .PHONY: e2e-traps
 e2e-traps: $(HELM3) $(HELM4) e2e-packages ## Let happen on clusters what docs/traps.md says goes wrong
@@ -246,8 +247,9 @@ tool-helm: $(HELM3) ## Install helm and print where it is
 .PHONY: tools
 tools: $(HELM3) $(HELM4) $(KUSTOMIZE) $(GOLANGCI) $(HELM_DOCS) $(PROMTOOL) $(KUBE_SCORE) $(KUBECONFORM) $(HELM_UNITTEST) ## Install the programs that the targets above use
 
+# As core-pipeline is built, so that what they share is compiled once.
 $(HELM3):
-	GOBIN=$(@D) $(GO) install helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
+	CGO_ENABLED=0 GOBIN=$(@D) GOGC=400 $(GO) install -trimpath helm.sh/helm/v3/cmd/helm@$(HELM3_VERSION)
 
 $(HELM4):
 	CGO_ENABLED=0 GOTOOLCHAIN=$(NEWER_GO) GOBIN=$(@D) GOGC=400 $(GO) install -gcflags=all=-dwarf=false -ldflags=-s\ -w helm.sh/helm/v4/cmd/helm@$(HELM4_VERSION)

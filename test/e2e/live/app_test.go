@@ -21,7 +21,7 @@ func (r *reach) staging(t *testing.T) *http.Client {
 }
 
 // readyPods are the names of the application's pods that are ready and stay.
-func (r *reach) readyPods(t *testing.T, namespace string) []string { //nolint:unparam // the callers say where
+func (r *reach) readyPods(t *testing.T, namespace string) []string {
 	t.Helper()
 	var list struct {
 		Items []struct {

@@ -19,8 +19,6 @@ func TestCriterion10NoFailedRequest(t *testing.T) {
 	t.Parallel()
 	criterion(t, 10)
 	p := deployed(t)
-	claim(t, changes(stagingObjects, stagingPods, canaryObjects, canaryPods))
-	restored(t, p)
 	t.Run("staging", func(t *testing.T) {
 		t.Parallel()
 		changeStaging(t, p)
@@ -54,8 +52,10 @@ func underLoad(t *testing.T, p *platform.Platform, target platform.Target) (phas
 func changeStaging(t *testing.T, p *platform.Platform) {
 	t.Helper()
 	target := named(t, "staging-eu-1")
-	phase, end := underLoad(t, p, target)
+	claim(t, changes(ofTarget[target.Name]...))
 	values := filepath.Join("charts", "core-pipeline", "values-staging.yaml")
+	restoredFiles(t, p, target, values, filepath.Join("argocd", "envs", "staging", "release.yaml"))
+	phase, end := underLoad(t, p, target)
 	replicas := func(n int) {
 		t.Helper()
 		eventually(t, healTime, fmt.Sprint(n, " pods"), func() (bool, string) {
@@ -66,8 +66,7 @@ func changeStaging(t *testing.T, p *platform.Platform) {
 	phase("a new image and a third pod by commit", func() {
 		arrived(t, p, target, commit(t, p, "Release 1.1.0 in staging, with a pod more", func() {
 			release(t, p, "staging", "1.1.0")
-			// Without the five minutes that the autoscaler waits before it takes a pod away.
-			edit(t, p, values, `minReplicas: 2`, "minReplicas: 3\n  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}")
+			edit(t, p, values, `minReplicas: 2`, `minReplicas: 3`)
 		}))
 		replicas(3)
 	})
@@ -92,22 +91,25 @@ func changeStaging(t *testing.T, p *platform.Platform) {
 func changeCanary(t *testing.T, p *platform.Platform) {
 	t.Helper()
 	target := named(t, "prod-eu-1")
+	claim(t, changes(ofTarget[target.Name]...))
+	values := filepath.Join("argocd", "envs", "prod", "clusters", target.Name+".yaml")
+	back := restoredFiles(t, p, target, values)
 	phase, end := underLoad(t, p, target)
 	before := form(t, p, target)
-	level := func(level string) {
-		t.Helper()
-		arrived(t, p, target, commit(t, p, "Log "+level+" in the canary of prod", func() {
-			if err := p.Repository.Values(filepath.Join("argocd", "envs", "prod", "clusters", target.Name+".yaml"), "env: {LOG_LEVEL: "+level+"}"); err != nil {
+	phase("a changed setting by commit", func() {
+		arrived(t, p, target, commit(t, p, "Log errors only in the canary of prod", func() {
+			if err := p.Repository.Values(values, "env: {LOG_LEVEL: error}"); err != nil {
 				t.Fatal(err)
 			}
 		}))
-	}
-	phase("a changed setting by commit", func() { level("error") })
+	})
 	if form(t, p, target) == before {
 		t.Error("the Deployment has not changed")
 	}
 	phase("the drain of a node", func() { drain(t, p, target) })
-	phase("the setting as it was", func() { level("warn") })
+	phase("the setting as it was", func() {
+		arrived(t, p, target, commit(t, p, "Log as before in the canary of prod", back))
+	})
 	end()
 	if form(t, p, target) != before {
 		t.Error("the Deployment is not what it was")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,6 +62,54 @@ func restored(t *testing.T, p *platform.Platform) {
 	})
 }
 
+// restoredFiles puts files that are a target's alone back to what they are now, when the test ends or, without committing
+// it, when the function is called that it returns. Tests of other targets may commit meanwhile.
+func restoredFiles(t *testing.T, p *platform.Platform, target platform.Target, files ...string) (back func()) {
+	t.Helper()
+	start, err := p.Repository.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The test's own context has ended.
+		ctx, cancel := context.WithTimeout(context.Background(), rolloutTime)
+		defer cancel()
+		revision, err := publishRestored(ctx, p, start, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for revision != "" {
+			all, err := p.Applications(ctx)
+			a := all[target.Application()]
+			if err == nil && a.Good() && p.Repository.Has(ctx, a.Status.Sync.Revision, revision) {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("putting %s back: %v; seen: %s", target.Name, errorOr(err, ctx.Err()), a)
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	})
+	return func() {
+		t.Helper()
+		if _, err := p.Repository.RestoreFiles(t.Context(), start, files...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// publishRestored publishes files as they were at a revision. Its own is empty if they are as they were.
+func publishRestored(ctx context.Context, p *platform.Platform, start string, files []string) (string, error) {
+	committing.Lock()
+	defer committing.Unlock()
+	changed, err := p.Repository.RestoreFiles(ctx, start, files...)
+	if err != nil || !changed {
+		return "", err
+	}
+	return p.Publish(ctx, "Put "+strings.Join(files, " and ")+" back")
+}
+
 func errorOr(err, other error) error {
 	if err != nil {
 		return err
@@ -68,8 +117,9 @@ func errorOr(err, other error) error {
 	return other
 }
 
-// committing is held from the first edit of a commit to its push by tests that run beside others: all have one working
-// tree.
+// committing is held from the first edit of a commit until Argo CD has seen it by tests that run beside others. All have
+// one working tree; and of two webhooks within a second or two Argo CD can lose the second one: the refresh that it asks
+// for goes with the annotation that the end of the first one removes, and the next comparison comes after minutes.
 var committing sync.Mutex
 
 // commit publishes what edits does.
@@ -78,7 +128,22 @@ func commit(t *testing.T, p *platform.Platform, message string, edits func()) st
 	committing.Lock()
 	defer committing.Unlock()
 	edits()
-	return publish(t, p, message)
+	revision := publish(t, p, message)
+	eventually(t, rolloutTime, fmt.Sprintf("%.8s in Argo CD", revision), func() (bool, string) {
+		all, err := p.Applications(t.Context())
+		return err == nil && seenBy(all, revision), fmt.Sprint(states(all), err)
+	})
+	return revision
+}
+
+// seenBy says whether the Applications of all targets have been compared with a revision.
+func seenBy(all map[string]platform.Application, revision string) bool {
+	for _, target := range platform.Targets {
+		if all[target.Application()].Status.Sync.Revision != revision {
+			return false
+		}
+	}
+	return true
 }
 
 // publish commits and pushes what is in the working tree.

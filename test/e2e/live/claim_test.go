@@ -16,7 +16,16 @@ const (
 	canaryObjects  thing = "prod's canary"
 	canaryPods     thing = "the pods of prod's canary"
 	mainObjects    thing = "the rest of prod"
+	mainPods       thing = "the pods of the rest of prod"
 )
+
+// ofTarget are the objects and the pods of a target.
+var ofTarget = map[string][]thing{
+	"dev-eu-1":     {devObjects},
+	"staging-eu-1": {stagingObjects, stagingPods},
+	"prod-eu-1":    {canaryObjects, canaryPods},
+	"prod-eu-2":    {mainObjects, mainPods},
+}
 
 // claims are a test's.
 type claims map[thing]bool // true: it changes that

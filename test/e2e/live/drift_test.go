@@ -58,10 +58,10 @@ func TestCriterion8SelfHeal(t *testing.T) {
 	t.Parallel()
 	criterion(t, 8)
 	p := deployed(t)
-	claim(t, changes(devObjects, stagingObjects, canaryObjects, mainObjects, stagingPods, canaryPods))
 	for _, target := range platform.Targets {
 		t.Run(target.Name, func(t *testing.T) {
 			t.Parallel()
+			claim(t, changes(ofTarget[target.Name]...))
 			good(t, p, target.Application())
 			service := func() (string, error) {
 				var s struct {

@@ -15,7 +15,7 @@ func TestAddCluster(t *testing.T) {
 	criterion(t, 0)
 	p := deployed(t)
 	claim(t, keeps(devObjects, stagingObjects, canaryObjects, mainObjects))
-	target := platform.Target{Name: "dev-eu-2", Environment: "dev", Ring: "main", Plane: platform.Main, Address: 1}
+	target := platform.Target{Name: "dev-eu-2", Environment: "dev", Ring: "main", Plane: platform.Canary, Address: 1}
 	before := map[string]string{}
 	for _, other := range platform.Targets {
 		before[other.Name] = form(t, p, other)

@@ -161,14 +161,15 @@ func (r *reach) memory(ctx context.Context, namespace string) (float64, error) {
 func TestCriterion9Leak(t *testing.T) {
 	t.Parallel()
 	criterion(t, 9)
-	r := reachHub(t)
-	claim(t, changes(stagingPods).keeps(stagingObjects))
-	good(t, r.Platform, "core-pipeline-staging-eu-1")
+	target := named(t, "prod-eu-2")
+	r := reachPlane(t, target.Plane)
+	claim(t, changes(mainPods).keeps(mainObjects))
+	good(t, r.Platform, target.Application())
 	eventually(t, 4*time.Minute, "the end of the scale-down", func() (bool, string) {
-		a := r.autoscaler(t, staging)
+		a := r.autoscaler(t, prod)
 		return a.idle(), fmt.Sprintf("%+v", a)
 	})
-	all := r.pods(t, staging)
+	all := r.pods(t, prod)
 	var victim pod
 	for _, p := range all {
 		victim = p
@@ -185,12 +186,12 @@ func TestCriterion9Leak(t *testing.T) {
 	leaking := r.client(victim.Status.PodIP + ":3000")
 	killed := eventually(t, 5*time.Minute, "the end of the pod that leaks", func() (bool, string) {
 		_, _ = status(t.Context(), leaking, http.MethodGet, "http://app"+leakingPath, nil)
-		p := r.pods(t, staging)[victim.Metadata.UID]
+		p := r.pods(t, prod)[victim.Metadata.UID]
 		return p.restarts() > victim.restarts(), fmt.Sprintf("%+v", p)
 	})
 	reason := ""
 	back := eventually(t, 5*time.Minute, "the pod that was killed", func() (bool, string) {
-		p := r.pods(t, staging)[victim.Metadata.UID]
+		p := r.pods(t, prod)[victim.Metadata.UID]
 		ready := len(p.Status.ContainerStatuses) > 0
 		for _, c := range p.Status.ContainerStatuses {
 			ready = ready && c.Ready
@@ -217,7 +218,7 @@ func TestCriterion9Leak(t *testing.T) {
 	if same != len(neighbours) {
 		t.Errorf("of %d neighbours, %d are still there", len(neighbours), same)
 	}
-	good(t, r.Platform, "core-pipeline-staging-eu-1")
+	good(t, r.Platform, target.Application())
 	if !t.Failed() {
 		report(t, 9, "a pod that leaks is killed (%s) after %s, and ready again %s later; none of the %d other pods restarts", strings.TrimSpace(reason), killed, back, same)
 	}

@@ -33,42 +33,43 @@ func (r *reach) autoscaler(t *testing.T, namespace string) autoscaler {
 func TestCriterion5Autoscaling(t *testing.T) {
 	t.Parallel()
 	criterion(t, 5)
-	r := reachHub(t)
-	claim(t, changes(stagingPods).keeps(stagingObjects))
-	read := func() autoscaler { return r.autoscaler(t, staging) }
+	target := named(t, "prod-eu-2")
+	r := reachPlane(t, target.Plane)
+	claim(t, changes(mainPods).keeps(mainObjects))
+	read := func() autoscaler { return r.autoscaler(t, prod) }
 	synced := func() {
 		all, err := r.Applications(t.Context())
-		if a := all["core-pipeline-staging-eu-1"]; err != nil || a.Status.Sync.Status != "Synced" {
+		if a := all[target.Application()]; err != nil || a.Status.Sync.Status != "Synced" {
 			t.Errorf("while it scales: %s, %v", a, err)
 		}
 	}
 	idle := func() (bool, string) {
 		synced()
-		a, ready := read(), r.readyPods(t, staging)
+		a, ready := read(), r.readyPods(t, prod)
 		return a.idle() && len(ready) == a.Spec.MinReplicas, fmt.Sprintf("%+v, %v", a, ready)
 	}
 	eventually(t, 4*time.Minute, "an idle application that is measured", idle)
 	least := read().Spec.MinReplicas
 
-	// To each pod by itself: the Service prefers one zone, and one pod at its limit is half of what the autoscaler measures.
+	// To each pod by itself, because the autoscaler measures all of them.
 	var stops []func() map[int]int
-	ready := r.readyPods(t, staging)
-	for _, p := range r.pods(t, staging) {
+	ready := r.readyPods(t, prod)
+	for _, p := range r.pods(t, prod) {
 		if !slices.Contains(ready, p.Metadata.Name) {
 			continue
 		}
-		stop := load(t.Context(), r.client(p.Status.PodIP+":3000"), "http://app"+burningPath, 4)
+		stop := load(t.Context(), r.client(p.Status.PodIP+":3000"), "http://app"+burningPath, 2)
 		defer stop()
 		stops = append(stops, stop)
 	}
 	most := 0
 	up := eventually(t, 4*time.Minute, "another pod that is ready", func() (bool, string) {
 		synced()
-		a, ready := read(), r.readyPods(t, staging)
+		a, ready := read(), r.readyPods(t, prod)
 		most = a.Status.CurrentReplicas
 		return most > least && len(ready) > least, fmt.Sprintf("%+v, %v", a, ready)
 	})
-	if err := r.Refresh(t.Context(), "core-pipeline-staging-eu-1", "normal"); err != nil {
+	if err := r.Refresh(t.Context(), target.Application(), "normal"); err != nil {
 		t.Fatal(err)
 	}
 	synced()
@@ -83,7 +84,7 @@ func TestCriterion5Autoscaling(t *testing.T) {
 	}
 	down := eventually(t, 6*time.Minute, "the end of the scale-down", idle)
 	// What it compared last was before: compared now, too, nothing is to do.
-	if err := r.Refresh(t.Context(), "core-pipeline-staging-eu-1", "hard"); err != nil {
+	if err := r.Refresh(t.Context(), target.Application(), "hard"); err != nil {
 		t.Fatal(err)
 	}
 	synced()

@@ -22,13 +22,20 @@ env:
   TEST_ENDPOINTS: "true"
   TIMEOUT_FACTOR: "5"
 # Four clusters share the processors of one machine: what asks, and what answers, may have to wait for them.
-readinessProbe: {timeoutSeconds: 10, failureThreshold: 6}
+readinessProbe: {timeoutSeconds: 10, failureThreshold: 6, initialDelaySeconds: 1}
 livenessProbe: {timeoutSeconds: 10, failureThreshold: 6}
+# A pod that starts is asked often, because the tests wait for many.
+startupProbe: {timeoutSeconds: 10, periodSeconds: 1, failureThreshold: 150}
 `, strings.Join(images.Migration, `", "`))
 
-// smallValues let prod, with a pod more during a rollout and its migration, find a place on the one node of its second
-// cluster.
-const smallValues = "resources: {requests: {cpu: 200m}}\n"
+// smallValues let prod, with pods more during a rollout or by the autoscaler, find a place on the one node of its second
+// cluster, and what a test lets it burn leave something to the other clusters of the machine.
+const smallValues = `resources: {requests: {cpu: 200m}, limits: {cpu: 400m, memory: 512Mi}}
+autoscaling:
+  maxReplicas: 4
+  # As in the clusters with the addons.
+  behavior: {scaleDown: {stabilizationWindowSeconds: 15, policies: [{type: Pods, value: 1, periodSeconds: 15}]}}
+`
 
 // account is what Argo CD uses in a cluster.
 const account = `apiVersion: v1

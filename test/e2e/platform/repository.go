@@ -187,6 +187,16 @@ func (r Repository) Restore(ctx context.Context, revision string) (bool, error) 
 	return out != "", err
 }
 
+// RestoreFiles makes files in the working tree what they were at a revision, without committing it. It says whether that is
+// a change.
+func (r Repository) RestoreFiles(ctx context.Context, revision string, files ...string) (bool, error) {
+	if _, err := r.git(ctx, append([]string{"checkout", "-q", revision, "--"}, files...)...); err != nil {
+		return false, err
+	}
+	out, err := r.git(ctx, append([]string{"diff", "--cached", "--name-only", "HEAD", "--"}, files...)...)
+	return out != "", err
+}
+
 // Revert undoes a commit in the working tree, without committing that.
 func (r Repository) Revert(ctx context.Context, revision string) error {
 	_, err := r.git(ctx, "revert", "--no-commit", revision)
