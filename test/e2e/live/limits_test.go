@@ -68,51 +68,49 @@ func (r *reach) podsOf(t *testing.T, path string) map[string]pod {
 func TestCriterion9SteadyLoad(t *testing.T) {
 	t.Parallel()
 	criterion(t, 9)
-	claim(t, keeps(devObjects, stagingObjects, stagingPods, canaryObjects, canaryPods))
-	targets := []platform.Target{named(t, "dev-eu-1"), named(t, "staging-eu-1"), named(t, "prod-eu-1")}
-	before := map[string]map[string]pod{}
-	most := map[string]float64{}
-	var stops []func() map[int]int
-	for _, target := range targets {
-		r := reachPlane(t, target.Plane)
-		before[target.Name] = r.pods(t, target.Namespace())
-		app := r.client(r.service(t, target.Namespace(), "core-pipeline", "http"))
-		stop := pacedLoad(t.Context(), app, "http://app/items", 2, 100*time.Millisecond)
-		defer stop()
-		stops = append(stops, stop)
+	for _, name := range []string{"dev-eu-1", "staging-eu-1", "prod-eu-1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			claim(t, keeps(ofTarget[name]...))
+			steadyLoad(t, named(t, name))
+		})
 	}
+}
+
+func steadyLoad(t *testing.T, target platform.Target) {
+	t.Helper()
+	r := reachPlane(t, target.Plane)
+	before := r.pods(t, target.Namespace())
+	app := r.client(r.service(t, target.Namespace(), "core-pipeline", "http"))
+	stop := pacedLoad(t.Context(), app, "http://app/items", 2, 100*time.Millisecond)
+	defer stop()
+	most := 0.0
 	for start := time.Now(); time.Since(start) < steadyTime; {
-		for _, target := range targets {
-			used, err := reachPlane(t, target.Plane).memory(t.Context(), target.Namespace())
-			if err != nil {
-				t.Logf("%s: %v", target.Name, err) // what was measured is looked at below
-			}
-			most[target.Name] = max(most[target.Name], used)
+		used, err := r.memory(t.Context(), target.Namespace())
+		if err != nil {
+			t.Log(err) // what was measured is looked at below
 		}
+		most = max(most, used)
 		select {
 		case <-time.After(5 * time.Second):
 		case <-t.Context().Done():
 			t.Fatal(t.Context().Err())
 		}
 	}
-	for i, target := range targets {
-		e, r := target.Environment, reachPlane(t, target.Plane)
-		seen := stops[i]()
-		if bad := total(seen) - seen[http.StatusOK]; bad > 0 || total(seen) == 0 {
-			t.Errorf("%s: %d of %d requests failed: %v", e, bad, total(seen), seen)
+	seen := stop()
+	if bad := total(seen) - seen[http.StatusOK]; bad > 0 || total(seen) == 0 {
+		t.Errorf("%d of %d requests failed: %v", bad, total(seen), seen)
+	}
+	for uid, p := range r.pods(t, target.Namespace()) {
+		if b, there := before[uid]; there && p.restarts() != b.restarts() {
+			t.Errorf("%s was restarted: %+v", p.Metadata.Name, p.Status.ContainerStatuses)
 		}
-		for uid, p := range r.pods(t, target.Namespace()) {
-			if b, there := before[target.Name][uid]; there && p.restarts() != b.restarts() {
-				t.Errorf("%s: %s was restarted: %+v", e, p.Metadata.Name, p.Status.ContainerStatuses)
-			}
-		}
-		used := most[target.Name]
-		if used <= 0 || used > 0.9 {
-			t.Errorf("%s: the memory is %.2f of its limit", e, used)
-		}
-		if !t.Failed() {
-			report(t, 9, "%s: %d requests in %s, 0 failed, 0 restarts; at most %.0f %% of the memory limit", e, total(seen), steadyTime, used*100)
-		}
+	}
+	if most <= 0 || most > 0.9 {
+		t.Errorf("the memory is %.2f of its limit", most)
+	}
+	if !t.Failed() {
+		report(t, 9, "%s: %d requests in %s, 0 failed, 0 restarts; at most %.0f %% of the memory limit", target.Environment, total(seen), steadyTime, most*100)
 	}
 }
 

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"slices"
@@ -94,6 +95,7 @@ func watch(ctx context.Context, p *platform.Platform, start time.Time) (time.Dur
 					good++
 					if !slices.Contains(shared.order, name) {
 						shared.order = append(shared.order, name)
+						slog.InfoContext(ctx, name+" is healthy", "seconds", int(time.Since(start).Seconds()))
 					}
 				}
 			}
