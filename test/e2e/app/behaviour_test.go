@@ -228,6 +228,22 @@ func TestInputs(t *testing.T) {
 	}
 }
 
+// TestKeepAlive: the application keeps a connection that nobody uses for longer than Traefik and the load of the criteria,
+// 90 seconds: where it closes first, a request may be on its way. Node.js says for how long with every answer.
+func TestKeepAlive(t *testing.T) {
+	s := need(t)
+	r := s.ready(t, "staging", nil)
+	response, err := r.client.Get(r.url + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	var seconds int
+	if _, err := fmt.Sscanf(response.Header.Get("Keep-Alive"), "timeout=%d", &seconds); err != nil || seconds <= 90 {
+		t.Errorf("Keep-Alive: %s", response.Header.Get("Keep-Alive"))
+	}
+}
+
 // TestConfiguration holds a pod that is configured wrongly to ending at once, with every problem in one line and no
 // value of a variable.
 func TestConfiguration(t *testing.T) {
