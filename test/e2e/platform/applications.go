@@ -156,20 +156,29 @@ func (p *Platform) Sync(ctx context.Context, application string) error {
 	return err
 }
 
-// Terminate ends a sync that is under way, or parked.
+// Terminate ends a sync that is under way, or parked. A progressive sync may begin it again at once: that one is ended as
+// well, and one of another revision left alone.
 func (p *Platform) Terminate(ctx context.Context, application string) error {
-	_, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "patch", "applications.argoproj.io", application, "--type=merge",
-		"-p", `{"status": {"operationState": {"phase": "Terminating"}}}`)
-	if err != nil {
-		return err
-	}
-	for {
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
+	for first := ""; ; {
 		all, err := p.Applications(ctx)
 		if err != nil {
 			return fmt.Errorf("waiting for the end of a sync of %s: %w", application, err)
 		}
-		if o := all[application].Status.OperationState; o.Phase != "Running" && o.Phase != "Terminating" {
+		o := all[application].Status.OperationState
+		if first == "" {
+			first = o.SyncResult.Revision
+		}
+		switch {
+		case o.Phase == "Terminating":
+		case o.Phase != "Running" || o.SyncResult.Revision != first:
 			return nil
+		default:
+			if _, err := p.Kubectl(ctx, Hub, "", "-n", "argocd", "patch", "applications.argoproj.io", application, "--type=merge",
+				"-p", `{"status": {"operationState": {"phase": "Terminating"}}}`); err != nil {
+				return err
+			}
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
