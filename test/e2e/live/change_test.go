@@ -19,10 +19,7 @@ const rolloutTime = 6 * time.Minute
 // restored puts the repository back to what it is now when the test ends, and waits until it is so everywhere.
 func restored(t *testing.T, p *platform.Platform) {
 	t.Helper()
-	start, err := p.Repository.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	start := head(t, p)
 	t.Cleanup(func() {
 		// The test's own context has ended.
 		ctx, cancel := context.WithTimeout(context.Background(), rolloutTime)
@@ -66,10 +63,7 @@ func restored(t *testing.T, p *platform.Platform) {
 // it, when the function is called that it returns. Tests of other targets may commit meanwhile.
 func restoredFiles(t *testing.T, p *platform.Platform, target platform.Target, files ...string) (back func()) {
 	t.Helper()
-	start, err := p.Repository.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	start := head(t, p)
 	t.Cleanup(func() {
 		// The test's own context has ended.
 		ctx, cancel := context.WithTimeout(context.Background(), rolloutTime)
@@ -115,6 +109,16 @@ func errorOr(err, other error) error {
 		return err
 	}
 	return other
+}
+
+// head is the revision that Argo CD is to follow now.
+func head(t *testing.T, p *platform.Platform) string {
+	t.Helper()
+	revision, err := p.Repository.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
 }
 
 // committing is held from the first edit of a commit until Argo CD has seen it by tests that run beside others. All have

@@ -3,6 +3,8 @@ package live
 import (
 	"sync"
 	"testing"
+
+	"github.com/core-pipeline/core-pipeline-cmp/test/e2e/platform"
 )
 
 // thing is what a test changes, or wants left alone while it runs.
@@ -127,5 +129,11 @@ func TestClaims(t *testing.T) {
 	<-ended
 	if c.free(keeps("b")) || c.free(changes("a")) || !c.free(changes("d")) {
 		t.Errorf("after one has it alone: %v", c.by)
+	}
+	// A target that is not there would be claimed by nobody.
+	for _, target := range platform.Targets {
+		if len(ofTarget[target.Name]) == 0 {
+			t.Errorf("nothing is known to be of %s", target.Name)
+		}
 	}
 }

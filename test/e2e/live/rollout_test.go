@@ -108,10 +108,7 @@ func ringsAtRest(t *testing.T) (p *platform.Platform, canary, main platform.Targ
 func TestT09ProgressiveSync(t *testing.T) {
 	p, canary, main := ringsAtRest(t)
 	job := hookImage(t, p)
-	first, err := p.Repository.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := head(t, p)
 	start, before := time.Now(), workload(t, p, main)
 	stop := follow(t, p)
 	defer stop()
